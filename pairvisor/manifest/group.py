@@ -1,0 +1,150 @@
+"""A group as the rest of pairvisor sees it: complete, checked, nothing left to look up.
+
+`resolve` makes these from the written manifest (`model`). They are immutable; the core reads
+the policy in them (order, fate, probes' thresholds, times), the runtime the rest. All times
+are in seconds, `inf` where there is no limit.
+"""
+
+from enum import StrEnum
+from math import inf
+
+from msgspec import Struct
+
+
+class Role(StrEnum):
+    INIT = "init"
+    SIDECAR = "sidecar"
+    PRIMARY = "primary"
+
+
+class Gate(StrEnum):
+    """What a member waits for in another one."""
+
+    STARTED = "started"
+    READY = "ready"
+    SUCCEEDED = "succeeded"
+    ENDED = "ended"
+
+
+class Fate(StrEnum):
+    """What a member's end does to its group."""
+
+    RESTART_GROUP = "restart-group"
+    RESTART = "restart"
+    TEARDOWN = "teardown"
+    IGNORE = "ignore"
+
+
+class Purpose(StrEnum):
+    """The three probes, as in Kubernetes."""
+
+    STARTUP = "startup"
+    READY = "ready"
+    LIVE = "live"
+
+
+class Hook(StrEnum):
+    POST_START = "post_start"
+    PRE_STOP = "pre_stop"
+    POST_STOP = "post_stop"
+
+
+class Method(StrEnum):
+    """How a probe looks; what `Probe.target` holds is said beside each."""
+
+    EXEC = "exec"  # the words of a command
+    HTTP = "http"  # http://HOST:PORT/PATH, or unix:SOCKET:/PATH with an absolute SOCKET
+    TCP = "tcp"  # HOST:PORT
+    UNIX = "unix"  # an absolute path
+    FILE = "file"  # an absolute path
+    NOTIFY = "notify"  # nothing
+    LOG = "log"  # a regular expression
+    GRPC = "grpc"  # HOST:PORT
+
+
+class Probe(Struct, frozen=True):
+    """One probe. `target` is one word for each method but exec and notify."""
+
+    method: Method
+    target: tuple[str, ...] = ()
+    interval: float = 1.0
+    timeout: float = 1.0
+    failures: int = 3
+    successes: int = 1
+    delay: float = 0.0
+
+
+class Restart(Struct, frozen=True):
+    """The backoff's shape; `limit` restarts within `within` are allowed, 0 is no limit."""
+
+    initial: float = 1.0
+    max: float = 60.0
+    factor: float = 2.0
+    jitter: float = 0.1
+    reset_after: float = 600.0
+    limit: int = 0
+    within: float = 600.0
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """One process of a group, with all its descendants."""
+
+    name: str
+    role: Role
+    command: tuple[str, ...] = ()
+    working_dir: str = "/"
+    env: dict[str, str] = {}
+    umask: int = 0o022
+    concern: str = ""
+    origin: str = "manifest"
+    line: int = 0
+
+    after: dict[str, Gate] = {}
+    probes: dict[Purpose, Probe] = {}
+    hooks: dict[Hook, tuple[str, ...]] = {}
+
+    start_timeout: float = inf
+    timeout: float = inf  # an init's, from its start to its end
+    stop_signal: int = 15
+    stop_grace: float = inf
+
+    success_codes: frozenset[int] = frozenset({0})
+    on_exit: dict[int, Fate] = {}  # by exit code; by signal as a negative number
+    on_success: Fate = Fate.RESTART_GROUP
+    on_failure: Fate = Fate.RESTART_GROUP
+
+
+class Places(Struct, frozen=True):
+    """Where a group's folders are: absolute paths, which the runtime makes and removes."""
+
+    run: str
+
+    @property
+    def sockets(self) -> str:
+        return f"{self.run}/sockets"
+
+    @property
+    def volume(self) -> str:
+        return f"{self.run}/volume"
+
+    @property
+    def notify(self) -> str:
+        return f"{self.run}/notify"
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """What one manifest describes. `members` is in the manifest's order, inits first."""
+
+    name: str
+    manifest: str = "pairvisor.toml"  # the file's path, as the user gave it
+    places: Places
+    members: dict[str, Member]
+    labels: dict[str, str] = {}
+    grace: float = 30.0
+    start_timeout: float = 300.0
+    max_runtime: float = inf
+    restart: Restart = Restart()
+
+    @property
+    def primary(self) -> Member:
+        return next(m for m in self.members.values() if m.role is Role.PRIMARY)

@@ -1,0 +1,212 @@
+"""The manifest as it is written: one type for each table, one field for each key.
+
+msgspec decodes the TOML into these. What a key means is told in `reference`, which a test holds
+against these types. `NOT_YET` names the keys that are part of the contract but that this version
+can't honour: they are typed here and refused by `check`, never ignored.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+from pairvisor.manifest.group import Fate, Gate
+from pairvisor.manifest.units import Duration, SignalName, Size, Umask
+
+Words = str | list[str]
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What all tables have in common: a key that isn't known is an error."""
+
+
+class Probe(Table, frozen=True):
+    exec: Words | None = None
+    http: str | None = None
+    tcp: str | None = None
+    unix: str | None = None
+    file: str | None = None
+    notify: bool | None = None
+    log: str | None = None
+    grpc: str | None = None
+    interval: Duration = Duration(1)
+    timeout: Duration = Duration(1)
+    failures: int = 3
+    successes: int = 1
+    delay: Duration = Duration(0)
+
+
+class Hooks(Table, frozen=True):
+    post_start: Words | None = None
+    pre_stop: Words | None = None
+    post_stop: Words | None = None
+
+
+class Stop(Table, frozen=True):
+    signal: SignalName = SignalName(15)
+    grace: Duration | None = None
+
+
+class Reload(Table, frozen=True):
+    signal: SignalName | None = None
+    command: Words | None = None
+
+
+class Limits(Table, frozen=True):
+    memory: Size | None = None
+    cpu: float | None = None
+    pids: int | None = None
+    io: int | None = None
+    nofile: int | None = None
+    nproc: int | None = None
+    stack: Size | None = None
+    core: Size | None = None
+    nice: int | None = None
+    oom_score_adj: int | None = None
+    required: bool = True
+
+
+class Log(Table, frozen=True):
+    format: Literal["text", "json", "raw"] = "text"
+    file: str | None = None
+    max_size: Size = Size(10 * 1024 * 1024)
+    keep: int = 5
+    compress: Literal["none", "gzip", "zstd"] = "none"
+    buffer: Size | None = None
+    overflow: Literal["wait", "drop"] = "wait"
+
+
+class Input(Table, frozen=True):
+    from_: list[str] = field(name="from")
+    format: Literal["json", "raw"] = "json"
+
+
+class Process(Table, frozen=True):
+    """The keys that every member has."""
+
+    command: Words | None = None
+    working_dir: str | None = None
+    env: dict[str, str] = {}
+    env_file: str | list[str] = []
+    clean_env: bool = False
+    umask: Umask = Umask(0o022)
+    concern: str = ""
+    after: list[str] | dict[str, Gate] | None = None
+    success_codes: list[int] = field(default_factory=lambda: [0])
+    on_exit: dict[str, Fate] = {}
+    on_failure: Fate = Fate.RESTART_GROUP
+    hooks: Hooks = Hooks()
+    stop: Stop = Stop()
+
+    user: str | int | None = None
+    group: str | int | None = None
+    supplementary_groups: list[str | int] = []
+    no_new_privileges: bool = True
+    capabilities: list[str] | None = None
+    private_tmp: bool = False
+    read_only: bool = False
+    sockets: list[str] = []
+    secrets: list[str] = []
+    limits: Limits | None = None
+    log: Log | None = None
+
+
+class Init(Process, frozen=True):
+    timeout: Duration | None = None
+
+
+class Serving(Process, frozen=True):
+    """What a primary and a sidecar have and an init hasn't: it stays."""
+
+    startup: Probe | None = None
+    ready: Probe | None = None
+    live: Probe | None = None
+    start_timeout: Duration | None = None
+    on_success: Fate = Fate.RESTART_GROUP
+    reload: Reload | None = None
+    restart_mode: Literal["replace", "overlap"] = "replace"
+    watch: list[str] = []
+
+
+class Sidecar(Serving, frozen=True):
+    use: str | None = None
+    with_: dict[str, Any] = field(name="with", default_factory=dict)
+    stdin: list[str] | Input | None = None
+
+
+class Primary(Serving, frozen=True):
+    name: str | None = None
+    on_success: Fate = Fate.TEARDOWN
+
+
+class Restart(Table, frozen=True):
+    initial: Duration = Duration(1)
+    max: Duration = Duration(60)
+    factor: float = 2.0
+    jitter: float = 0.1
+    reset_after: Duration = Duration(600)
+    limit: int = 0
+    within: Duration = Duration(600)
+
+
+class Socket(Table, frozen=True):
+    listen: str
+    mode: str = "0660"
+    backlog: int = 1024
+
+
+class Volume(Table, frozen=True):
+    size: Size | None = None
+    medium: Literal["disk", "memory"] = "disk"
+    keep: bool = False
+    mode: str = "2770"
+    mount: str | None = None
+
+
+class Secret(Table, frozen=True):
+    file: str | None = None
+    env: str | None = None
+    command: Words | None = None
+    credential: str | None = None
+
+
+class Network(Table, frozen=True):
+    mode: Literal["host", "private"] = "host"
+    outbound: Literal["none", "pasta", "slirp4netns", "veth"] = "none"
+
+
+class Manifest(Table, frozen=True):
+    primary: Primary
+    sidecars: dict[str, Sidecar] = {}
+    init: dict[str, Init] = {}
+
+    name: str | None = None
+    labels: dict[str, str] = {}
+    env: dict[str, str] = {}
+    env_file: str | list[str] = []
+    grace: Duration = Duration(30)
+    start_timeout: Duration = Duration(300)
+    max_runtime: Duration = Duration(0)
+    restart: Restart = Restart()
+
+    sockets: dict[str, Socket] = {}
+    volumes: dict[str, Volume] = {}
+    secrets: dict[str, Secret] = {}
+    network: Network | None = None
+    limits: Limits | None = None
+    files: dict[str, Any] = {}
+    inject: bool = True
+    control_group: str | None = None
+    metrics: str | None = None
+
+
+NOT_YET = {
+    Manifest: frozenset(
+        "sockets volumes secrets network limits files inject control_group metrics".split()
+    ),
+    Process: frozenset(
+        "user group supplementary_groups no_new_privileges capabilities private_tmp read_only "
+        "sockets secrets limits log".split()
+    ),
+    Serving: frozenset("reload restart_mode watch".split()),
+    Sidecar: frozenset("use with stdin".split()),
+}
