@@ -1,0 +1,205 @@
+"""What a group is at a moment: phases, deadlines, gates that are still shut.
+
+The specification (`manifest.group`) never changes; all that does is here. Deadlines are absolute,
+on the caller's monotonic clock, in seconds; `inf` is none.
+"""
+
+from enum import StrEnum
+from heapq import heappop, heappush
+from math import inf
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from pairvisor.core.events import Exit
+from pairvisor.manifest.group import Group, Member, Purpose, Role
+
+if TYPE_CHECKING:
+    from pairvisor.core.effects import Effect
+
+
+class Phase(StrEnum):
+    """Where a member is. What the passing of its deadline means stands beside each."""
+
+    WAITING = "waiting"  # its gates are shut, or its round has not begun; no deadline
+    STARTING = "starting"  # spawned, not ready yet: it fails
+    RUNNING = "running"  # an init: it fails; others have no deadline
+    PRE_STOP = "pre-stop"  # its hook runs: the stop signal is sent all the same
+    STOPPING = "stopping"  # was sent its stop signal: it is killed
+    KILLING = "killing"  # was sent SIGKILL: it counts as unkillable
+    EMPTYING = "emptying"  # main process over, the tree's rest killed: as above
+    POST_STOP = "post-stop"  # its hook runs: the hook is cancelled
+    BACKOFF = "backoff"  # waits alone for its restart: it starts
+    ENDED = "ended"  # over for this round; no deadline
+    UNKILLABLE = "unkillable"  # SIGKILL did not help; no deadline
+
+
+class GroupPhase(StrEnum):
+    """Where a group is. What the passing of its deadline means stands beside each."""
+
+    IDLE = "idle"  # not asked to start yet; no deadline
+    STARTING = "starting"  # not all are ready yet: it fails
+    RUNNING = "running"  # no deadline
+    STOPPING = "stopping"  # the grace is over: the last signals, then SIGKILL
+    BACKOFF = "backoff"  # the next round begins
+    OVER = "over"  # finished; no deadline
+
+
+STARTABLE = frozenset({Phase.STARTING, Phase.RUNNING})
+STOPPABLE = STARTABLE | {Phase.PRE_STOP, Phase.STOPPING, Phase.KILLING}
+AT_REST = frozenset({Phase.WAITING, Phase.ENDED, Phase.UNKILLABLE})
+
+# An exit can come in any phase with a main process; all other moves are a decision of ours.
+MOVES: dict[Phase, frozenset[Phase]] = {
+    Phase.WAITING: frozenset({Phase.STARTING}),
+    Phase.STARTING: frozenset(
+        {Phase.RUNNING, Phase.PRE_STOP, Phase.STOPPING, Phase.KILLING, Phase.EMPTYING}
+    ),
+    Phase.RUNNING: frozenset({Phase.PRE_STOP, Phase.STOPPING, Phase.KILLING, Phase.EMPTYING}),
+    Phase.PRE_STOP: frozenset({Phase.STOPPING, Phase.KILLING, Phase.EMPTYING}),
+    Phase.STOPPING: frozenset({Phase.KILLING, Phase.EMPTYING}),
+    Phase.KILLING: frozenset({Phase.EMPTYING, Phase.UNKILLABLE}),
+    Phase.EMPTYING: frozenset({Phase.POST_STOP, Phase.BACKOFF, Phase.ENDED, Phase.UNKILLABLE}),
+    Phase.POST_STOP: frozenset({Phase.BACKOFF, Phase.ENDED}),
+    Phase.BACKOFF: frozenset({Phase.STARTING, Phase.ENDED}),
+    Phase.ENDED: frozenset({Phase.WAITING}),
+    Phase.UNKILLABLE: frozenset({Phase.ENDED}),
+}
+
+
+class Reason(StrEnum):
+    """Why a group restarted or ended."""
+
+    EXIT = "exit"
+    SIGNAL = "signal"
+    SPAWN = "spawn"
+    START_TIMEOUT = "start-timeout"
+    TIMEOUT = "timeout"
+    LIVE = "live"
+    HOOK = "hook"
+    MAX_RUNTIME = "max-runtime"
+    NOT_STOPPED = "not-stopped"  # had to be killed when it was asked to stop
+    UNKILLABLE = "unkillable"
+
+
+class Cause(Struct, frozen=True):
+    """The first failure, or the end, that everything else followed from.
+
+    `member` is empty where it is the group's own; `at` is on the caller's monotonic clock.
+    """
+
+    reason: Reason
+    member: str = ""
+    exit: Exit | None = None
+    detail: str = ""
+    at: float = 0.0
+
+
+class Goal(StrEnum):
+    """What a stop of the group leads to. A restart can be overruled, nothing else can."""
+
+    RESTART = "restart"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    STOP = "stop"
+
+
+class Tally(Struct):
+    """A probe's results in a row, and how often it was tried before it first passed."""
+
+    passes: int = 0
+    fails: int = 0
+    tries: int = 0
+    passed: bool = False
+
+
+class Backoff(Struct):
+    """How many restarts in a row there were, and when the latest of them were."""
+
+    level: int = 0
+    recent: list[float] = []
+
+
+class MemberState(Struct):
+    spec: Member
+    followers: tuple[str, ...]  # those that wait for it
+    phase: Phase = Phase.WAITING
+    run: int = 0  # how often it was spawned
+    deadline: float = inf
+    unmet: set[str] = field(default_factory=set)  # whom it still waits for
+    undone: int = 0  # while the group stops: followers that are not at rest; -1: itself is
+    ready: bool = False
+    ready_since: float = inf
+    tallies: dict[Purpose, Tally] = field(default_factory=dict)
+    exit: Exit | None = None
+    cause: Cause | None = None  # why it failed, in this run
+    restart: bool = False  # once it has ended it starts again, alone
+    pause: float = 0.0  # seconds of backoff before that
+    backoff: Backoff = field(default_factory=Backoff)
+
+    @property
+    def succeeded(self) -> bool:
+        return self.exit is not None and self.exit.code in self.spec.success_codes
+
+
+class GroupState(Struct):
+    spec: Group
+    members: dict[str, MemberState]
+    primary: MemberState
+    phase: GroupPhase = GroupPhase.IDLE
+    round: int = 0  # how often the group was started
+    deadline: float = inf
+    run_until: float = inf
+    ready_since: float = inf
+    unsettled: set[str] = field(default_factory=set)  # have to become ready, or to succeed
+    resting: int = 0  # while the group stops: members that are at rest, their followers too
+    last_call: bool = False  # the grace is over; what is left has its last two seconds
+    goal: Goal = Goal.STOP
+    cause: Cause | None = None
+    killed: Cause | None = None  # a primary that had to be killed, or an unkillable member
+    backoff: Backoff = field(default_factory=Backoff)
+    pause: float = 0.0  # seconds of backoff before the next round
+    noise: float = 0.0
+    effects: list["Effect"] = field(default_factory=list)
+    timers: list[tuple[float, str]] = field(default_factory=list)  # a heap, with stale entries
+
+
+GROUP = ""  # names the group's own deadline among the timers
+RUNTIME = "*"  # and this one `run_until`; a member can't be called either
+
+
+def new(spec: Group) -> GroupState:
+    """The group before its start. Raises StopIteration if it has no primary."""
+    followers: dict[str, list[str]] = {name: [] for name in spec.members}
+    for member in spec.members.values():
+        for name in member.after:
+            followers[name].append(member.name)
+    members = {
+        name: MemberState(spec=member, followers=tuple(followers[name]))
+        for name, member in spec.members.items()
+    }
+    primary = next(m for m in members.values() if m.spec.role is Role.PRIMARY)
+    return GroupState(spec=spec, members=members, primary=primary)
+
+
+def set_deadline(group: GroupState, member: MemberState | None, deadline: float) -> None:
+    """Of the member, or of the group where that is None."""
+    owner = group if member is None else member
+    owner.deadline = deadline
+    if deadline < inf:
+        heappush(group.timers, (deadline, GROUP if member is None else member.spec.name))
+
+
+def due(group: GroupState, owner: str) -> float:
+    """When that timer's owner has its deadline now."""
+    if owner == GROUP:
+        return group.deadline
+    return group.run_until if owner == RUNTIME else group.members[owner].deadline
+
+
+def next_deadline(group: GroupState) -> float:
+    """The earliest deadline of all, for the one timer that the caller arms; `inf` if none."""
+    timers = group.timers
+    while timers and due(group, timers[0][1]) != timers[0][0]:
+        heappop(timers)
+    return timers[0][0] if timers else inf

@@ -1,0 +1,235 @@
+"""Down: the reverse order inside one grace, then SIGKILL; and what comes after.
+
+A member is told to stop once all that waited for it are at rest. A member that isn't alive but
+whose followers still are passes the word on only when they are at rest, so order holds through
+members that never started. What a stop leads to can change while it is under way (`Goal`): a stop
+that was asked for always wins, a restart never does.
+"""
+
+from math import inf
+
+from pairvisor.core import effects as do
+from pairvisor.core import probing, starting
+from pairvisor.core.moves import move, move_group
+from pairvisor.core.state import (
+    AT_REST,
+    STARTABLE,
+    STOPPABLE,
+    Cause,
+    Goal,
+    GroupPhase,
+    GroupState,
+    MemberState,
+    Phase,
+    Reason,
+    set_deadline,
+)
+from pairvisor.manifest.group import Gate, Hook
+
+KILLED = frozenset({Phase.KILLING})
+ON_GRACE = frozenset({Phase.PRE_STOP, Phase.STOPPING, Phase.POST_STOP})
+LAST_CALL = 2.0  # seconds between the last stop signals and the last SIGKILL
+PATIENCE = 10.0  # seconds after SIGKILL before a process counts as unkillable
+
+
+def stop_group(group: GroupState, goal: Goal, cause: Cause | None, now: float) -> None:
+    """Begin to stop, or change what the stop that is under way leads to."""
+    if group.phase is GroupPhase.STOPPING:
+        _overrule(group, goal, cause)
+        return
+    at_rest = group.phase in (GroupPhase.IDLE, GroupPhase.BACKOFF)
+    group.goal, group.cause = goal, cause
+    if at_rest:
+        _finish(group)
+        return
+    move_group(group, GroupPhase.STOPPING, now + group.spec.grace)
+    group.resting = 0
+    for member in group.members.values():
+        member.undone = len(member.followers)
+        probing.cancel(group, member)
+        if member.phase is Phase.BACKOFF:
+            move(group, member, Phase.ENDED)
+    release(group, [m for m in group.members.values() if not m.followers], now)
+
+
+def _overrule(group: GroupState, goal: Goal, cause: Cause | None) -> None:
+    if group.goal is Goal.RESTART and goal is not Goal.RESTART:
+        group.goal, group.cause = goal, cause
+
+
+def hasten(group: GroupState, now: float) -> None:
+    """Leave what is left of a stop no more than its last two seconds."""
+    if group.phase is not GroupPhase.STOPPING or group.deadline <= now + LAST_CALL:
+        return
+    set_deadline(group, None, now + LAST_CALL)
+    for member in group.members.values():
+        if member.phase in ON_GRACE and member.deadline > group.deadline:
+            set_deadline(group, member, group.deadline)
+
+
+def release(group: GroupState, members: list[MemberState], now: float) -> None:
+    """Tell these to stop: all that waited for them are at rest. Go on where they are, too."""
+    while members:
+        member = members.pop()
+        if member.undone:
+            continue
+        if member.phase in AT_REST:
+            member.undone = -1
+            group.resting += 1
+            for name in member.spec.after:
+                group.members[name].undone -= 1
+                members.append(group.members[name])
+        elif member.phase in STARTABLE:
+            tell(group, member, now)
+    if group.resting == len(group.members):
+        _all_at_rest(group, now)
+
+
+def tell(group: GroupState, member: MemberState, now: float) -> None:
+    """Begin to end a member that runs: its hook, then its stop signal, inside its grace."""
+    probing.cancel(group, member)
+    probing.set_ready(group, member, False)
+    name, run = member.spec.name, member.run
+    if member.phase is Phase.STARTING and Hook.POST_START in member.spec.hooks:
+        group.effects.append(do.CancelHook(name, run))
+    deadline = _deadline(group, member, now)
+    if Hook.PRE_STOP in member.spec.hooks:
+        move(group, member, Phase.PRE_STOP, deadline, member.cause)
+        group.effects.append(do.RunHook(name, run, Hook.PRE_STOP))
+    else:
+        signal_stop(group, member, deadline)
+
+
+def _deadline(group: GroupState, member: MemberState, now: float) -> float:
+    stops = group.phase is GroupPhase.STOPPING
+    grace_ends = group.deadline if stops else now + group.spec.grace
+    return min(now + member.spec.stop_grace, grace_ends)
+
+
+def signal_stop(group: GroupState, member: MemberState, deadline: float) -> None:
+    move(group, member, Phase.STOPPING, deadline, member.cause)
+    signal = member.spec.stop_signal
+    group.effects.append(do.Signal(member.spec.name, member.run, signal))
+
+
+def pre_stop_over(group: GroupState, member: MemberState, now: float) -> None:
+    """Its hook has ended, or its time is over: a late one leaves the member two seconds."""
+    is_late = member.deadline <= now
+    if is_late:
+        group.effects.append(do.CancelHook(member.spec.name, member.run))
+    signal_stop(group, member, now + LAST_CALL if is_late else member.deadline)
+
+
+def kill(group: GroupState, member: MemberState, now: float) -> None:
+    """It has not ended in time."""
+    if member is group.primary and group.phase is GroupPhase.STOPPING:
+        detail = "did not end within its grace"
+        group.killed = group.killed or Cause(
+            Reason.NOT_STOPPED, member.spec.name, None, detail, now
+        )
+    move(group, member, Phase.KILLING, now + PATIENCE, member.cause)
+    group.effects.append(do.Kill(member.spec.name, member.run))
+
+
+def grace_over(group: GroupState, now: float) -> None:
+    """Whoever has not been told gets the stop signal; two seconds later all are killed."""
+    last = group.last_call
+    group.last_call = True
+    for member in group.members.values():
+        if member.phase is Phase.STOPPING or (last and member.phase in STOPPABLE - KILLED):
+            kill(group, member, now)
+        elif member.phase is Phase.PRE_STOP:
+            pre_stop_over(group, member, now)
+        elif member.phase in STARTABLE:
+            probing.set_ready(group, member, False)
+            signal_stop(group, member, now + LAST_CALL)
+        elif member.phase is Phase.POST_STOP:
+            set_deadline(group, member, now)
+    set_deadline(group, None, now if last else now + LAST_CALL)
+
+
+def emptied(group: GroupState, member: MemberState, now: float) -> None:
+    """Nothing of it is alive. One that never ran has nothing to clean up after."""
+    ran = member.exit is None or member.exit.error is None
+    deadline = _deadline(group, member, now)
+    if Hook.POST_STOP in member.spec.hooks and ran and deadline > now:
+        move(group, member, Phase.POST_STOP, deadline, member.cause)
+        name, run = member.spec.name, member.run
+        group.effects.append(do.RunHook(name, run, Hook.POST_STOP))
+    else:
+        ended(group, member, now)
+
+
+def post_stop_over(group: GroupState, member: MemberState, now: float) -> None:
+    if member.deadline <= now:
+        group.effects.append(do.CancelHook(member.spec.name, member.run))
+    ended(group, member, now)
+
+
+def ended(group: GroupState, member: MemberState, now: float) -> None:
+    """The end of a run: the next one, or what others wait for, or the group's stop goes on."""
+    if group.phase is GroupPhase.STOPPING:
+        move(group, member, Phase.ENDED, inf, member.cause)
+        release(group, [member], now)
+    elif member.restart:
+        move(group, member, Phase.BACKOFF, now + member.pause, member.cause)
+        if not member.pause:
+            starting.spawn(group, member, now)
+    else:
+        move(group, member, Phase.ENDED, inf, member.cause)
+        _leave(group, member, now)
+
+
+def _leave(group: GroupState, member: MemberState, now: float) -> None:
+    """It has ended, and the group goes on without it."""
+    starting.settle(group, member, now)
+    starting.open_gate(group, member, Gate.ENDED, now)
+    if member.succeeded:
+        starting.open_gate(group, member, Gate.SUCCEEDED, now)
+    if all(m.phase in AT_REST for m in group.members.values()):
+        failure = group.primary.cause or member.cause
+        goal = Goal.SUCCEED if group.primary.succeeded else Goal.FAIL
+        stop_group(group, goal, failure if goal is Goal.FAIL else None, now)
+
+
+def give_up(group: GroupState, member: MemberState, now: float) -> None:
+    """SIGKILL did not help. The others are stopped all the same, and nothing starts again."""
+    detail = f"still there {PATIENCE:g} s after SIGKILL"
+    cause = Cause(Reason.UNKILLABLE, member.spec.name, None, detail, now)
+    group.killed = cause
+    move(group, member, Phase.UNKILLABLE, inf, cause)
+    if group.phase is GroupPhase.STOPPING:
+        release(group, [member], now)
+    else:
+        stop_group(group, Goal.FAIL, cause, now)
+
+
+def _all_at_rest(group: GroupState, now: float) -> None:
+    unkillable = group.killed is not None and group.killed.reason is Reason.UNKILLABLE
+    if group.goal is not Goal.RESTART or unkillable:
+        _finish(group)
+        return
+    group.killed = None
+    move_group(group, GroupPhase.BACKOFF, now + group.pause, group.pause)
+    if not group.pause:
+        starting.begin_round(group, now)
+
+
+def _finish(group: GroupState) -> None:
+    finish = result(group)
+    group.cause = finish.cause
+    move_group(group, GroupPhase.OVER)
+    group.run_until = inf
+    group.effects.append(finish)
+
+
+def result(group: GroupState) -> do.Finish:
+    """How it ended and the exit status: the cause's code, or 128 + its signal."""
+    if group.goal is Goal.FAIL:
+        end = group.cause.exit if group.cause else None
+        return do.Finish(do.Outcome.FAILED, (end.status if end else 1) or 1, group.cause)
+    if group.killed is not None:
+        return do.Finish(do.Outcome.FAILED, 128 + 9, group.killed)
+    if group.goal is Goal.SUCCEED:
+        return do.Finish(do.Outcome.SUCCEEDED, 0, group.cause)
+    return do.Finish(do.Outcome.STOPPED, 0, None)
