@@ -10,6 +10,8 @@ from math import inf
 
 from msgspec import Struct
 
+from pairvisor.manifest.errors import Problem
+
 
 class Role(StrEnum):
     INIT = "init"
@@ -97,7 +99,6 @@ class Member(Struct, frozen=True, kw_only=True):
     umask: int = 0o022
     concern: str = ""
     origin: str = "manifest"
-    line: int = 0
 
     after: dict[str, Gate] = {}
     probes: dict[Purpose, Probe] = {}
@@ -133,7 +134,8 @@ class Places(Struct, frozen=True):
 
 
 class Group(Struct, frozen=True, kw_only=True):
-    """What one manifest describes. `members` is in the manifest's order, inits first."""
+    """What one manifest describes. `members` has the inits, the sidecars, then the
+    primary, each kind in the manifest's order."""
 
     name: str
     manifest: str = "pairvisor.toml"  # the file's path, as the user gave it
@@ -144,6 +146,7 @@ class Group(Struct, frozen=True, kw_only=True):
     start_timeout: float = 300.0
     max_runtime: float = inf
     restart: Restart = Restart()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def primary(self) -> Member:

@@ -1,0 +1,59 @@
+"""The members of a written manifest, in one list: inits, then sidecars, then the primary."""
+
+from msgspec import Struct
+
+from pairvisor.manifest import model
+from pairvisor.manifest.group import Role
+from pairvisor.manifest.names import check_name
+from pairvisor.manifest.report import Report
+
+MOST_MEMBERS = 1000
+
+
+class Entry(Struct, frozen=True):
+    """One member's table. `report` is for what is wrong in it."""
+
+    name: str
+    role: Role
+    table: model.Init | model.Sidecar | model.Primary
+    report: Report
+
+
+def list_entries(manifest: model.Manifest, report: Report) -> list[Entry]:
+    """The members, their names checked; those whose name is taken already are left out."""
+    count = len(manifest.init) + len(manifest.sidecars) + 1
+    if count > MOST_MEMBERS:
+        report.error(f"{count} members; {MOST_MEMBERS} are the most that a group may have")
+        return []
+    entries: dict[str, Entry] = {}
+    for entry in _all(manifest, report):
+        _check(entry, entries)
+        entries.setdefault(entry.name, entry)
+    return list(entries.values())
+
+
+def _all(manifest: model.Manifest, report: Report) -> list[Entry]:
+    inits = report.at("init")
+    sidecars = report.at("sidecars")
+    name = manifest.primary.name
+    return [
+        *(Entry(n, Role.INIT, table, inits.at(n)) for n, table in manifest.init.items()),
+        *(Entry(n, Role.SIDECAR, table, sidecars.at(n)) for n, table in manifest.sidecars.items()),
+        Entry(
+            "primary" if name is None else name,
+            Role.PRIMARY,
+            manifest.primary,
+            report.at("primary"),
+        ),
+    ]
+
+
+def _check(entry: Entry, earlier: dict[str, Entry]) -> None:
+    of_primary = entry.role is Role.PRIMARY
+    report = entry.report.at("name") if of_primary else entry.report
+    if entry.name == "primary" and not of_primary:
+        report.error('"primary" always means the primary: give this member another name')
+        return
+    check_name(entry.name, report)
+    if taken := earlier.get(entry.name):
+        report.error(f'another member is called "{entry.name}" already, of the {taken.role} kind')

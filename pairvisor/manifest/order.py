@@ -1,0 +1,211 @@
+"""Who waits for whom.
+
+What a member writes in `after` is taken as it is. For the others it is derived: inits one after
+the other, then the sidecars together, then the primary. Each derived wait is left out where the
+awaited member itself waits for the waiting one, directly or through others; so what is derived
+never makes a cycle, and what is written always wins. The primary's waits for sidecars are
+derived before the sidecars' for inits: an init that waits for the primary comes after the
+sidecars, then, and doesn't hold them up.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from pairvisor.manifest import model
+from pairvisor.manifest.entries import Entry
+from pairvisor.manifest.group import Fate, Gate, Group, Role
+from pairvisor.manifest.report import Report
+
+Waits = dict[str, dict[str, Gate]]
+
+
+def resolve_order(entries: list[Entry]) -> Waits:
+    """For each member, what it waits for in which others. Report unknown names and cycles."""
+    by_name = {entry.name: entry for entry in entries}
+    primary = entries[-1].name
+    written = {
+        entry.name: _written(entry, by_name, primary)
+        for entry in entries
+        if entry.table.after is not None
+    }
+    if _report_cycles(written, by_name):
+        return written
+    return _Derivation(entries, written).derive()
+
+
+def default_gate(entry: Entry) -> Gate:
+    """What is waited for in a member where the manifest doesn't say.
+
+    An init whose failure is ignored would never open "succeeded", and the group would hang.
+    """
+    if entry.role is not Role.INIT:
+        return Gate.READY
+    ignored = entry.table.on_failure is Fate.IGNORE or Fate.IGNORE in entry.table.on_exit.values()
+    return Gate.ENDED if ignored else Gate.SUCCEEDED
+
+
+def _written(entry: Entry, by_name: Mapping[str, Entry], primary: str) -> dict[str, Gate]:
+    after = entry.table.after or {}
+    waits: dict[str, Gate] = {}
+    for index, name in enumerate(after):
+        at = entry.report.at("after", name if isinstance(after, dict) else index)
+        target = by_name.get(primary if name == "primary" else name)
+        if target is None:
+            at.error(_unknown(name, entry, by_name))
+        elif target is entry:
+            at.error("a member can't wait for itself")
+        else:
+            gate = after[name] if isinstance(after, dict) else default_gate(target)
+            _check_gate(gate, target, at)
+            waits[target.name] = gate
+    return waits
+
+
+def _unknown(name: str, entry: Entry, by_name: Mapping[str, Entry]) -> str:
+    from pairvisor.manifest.hints import did_you_mean  # noqa: PLC0415 - costs time, seldom needed
+
+    others = ["primary", *(other for other in by_name if other != entry.name)]
+    return f'no member is called "{name}"{did_you_mean(name, others)}'
+
+
+def _check_gate(gate: Gate, target: Entry, report: Report) -> None:
+    if target.role is Role.INIT:
+        if gate is Gate.READY:
+            report.error(
+                f'an init is never ready: wait until "{target.name}" has "succeeded" or "started"'
+            )
+    elif gate in (Gate.SUCCEEDED, Gate.ENDED) and not _may_just_end(target, gate):
+        report.error(
+            f'this can never come: when "{target.name}" ends, the group or that member is '
+            f"restarted or torn down (unless {_ignoring(gate)})"
+        )
+
+
+def _may_just_end(target: Entry, gate: Gate) -> bool:
+    fates = [*target.table.on_exit.values()]
+    if not isinstance(target.table, model.Init):
+        fates.append(target.table.on_success)
+    if gate is Gate.ENDED:
+        fates.append(target.table.on_failure)
+    return Fate.IGNORE in fates
+
+
+def _ignoring(gate: Gate) -> str:
+    keys = 'on_success = "ignore"'
+    return keys + (' or on_failure = "ignore"' if gate is Gate.ENDED else "") + " there"
+
+
+def _report_cycles(waits: Waits, by_name: Mapping[str, Entry]) -> bool:
+    """Report each cycle once, by its members in order. Whether there was one."""
+    left = _without_loose_ends(waits)
+    found = bool(left)
+    while left:
+        cycle = _a_cycle(left)
+        names = " waits for ".join([*cycle, cycle[0]])
+        by_name[cycle[0]].report.at("after").error(f"a cycle: {names}")
+        left = _without_loose_ends({k: v for k, v in left.items() if k not in cycle})
+    return found
+
+
+def _without_loose_ends(waits: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """What is left when members that wait for none of the others are taken away, repeatedly."""
+    left = {name: [on for on in awaited if on in waits] for name, awaited in waits.items()}
+    while True:
+        smaller = {
+            name: still for name, on in left.items() if (still := [o for o in on if o in left])
+        }
+        if len(smaller) == len(left):
+            return smaller
+        left = smaller
+
+
+def _a_cycle(waits: Mapping[str, list[str]]) -> list[str]:
+    path = [next(iter(waits))]
+    seen = {path[0]: 0}
+    while (following := waits[path[-1]][0]) not in seen:
+        seen[following] = len(path)
+        path.append(following)
+    return path[seen[following] :]
+
+
+class _Derivation:
+    """Adds the derived waits to the written ones."""
+
+    def __init__(self, entries: list[Entry], written: Waits) -> None:
+        self._entries = entries
+        self._gates = {entry.name: default_gate(entry) for entry in entries}
+        self._waits: Waits = dict(written)
+        self._waiters: dict[str, list[str]] = {entry.name: [] for entry in entries}
+        for name, awaited in written.items():
+            for other in awaited:
+                self._waiters[other].append(name)
+        self._inits = [entry.name for entry in entries if entry.role is Role.INIT]
+        self._last_inits: list[str] = []  # those that no other init's derived wait implies
+        self._derived = {entry.name for entry in entries if entry.table.after is None}
+
+    def derive(self) -> Waits:
+        sidecars = [entry.name for entry in self._entries if entry.role is Role.SIDECAR]
+        primary = self._entries[-1].name
+        for index, name in enumerate(self._inits):
+            self._derive_init(name, self._inits[:index])
+        if primary in self._derived:
+            self._add(primary, sidecars)
+            self._add_inits(primary, self._inits)
+        for name in sidecars:
+            if name in self._derived:
+                self._add_inits(name, self._inits)
+        return self._waits
+
+    def _derive_init(self, name: str, earlier: list[str]) -> None:
+        if name in self._derived:
+            self._add_inits(name, earlier)
+            self._last_inits = [i for i in self._last_inits if i not in self._waits[name]]
+        self._last_inits.append(name)
+
+    def _add_inits(self, name: str, inits: list[str]) -> None:
+        blocked = self._all_waiters(name)
+        self._add(name, self._last_inits if blocked.isdisjoint(self._last_inits) else inits)
+
+    def _add(self, name: str, others: Iterable[str]) -> None:
+        blocked = self._all_waiters(name)
+        waits = self._waits.setdefault(name, {})
+        for other in others:
+            if other not in blocked:
+                waits[other] = self._gates[other]
+                self._waiters[other].append(name)
+
+    def _all_waiters(self, name: str) -> set[str]:
+        """The member and all that wait for it, directly or through others."""
+        found = {name}
+        unseen = [name]
+        while unseen:
+            new = [w for w in self._waiters[unseen.pop()] if w not in found]
+            found.update(new)
+            unseen.extend(new)
+        return found
+
+
+def stages(group: Group) -> list[list[str]]:
+    """The members by when they can start: each stage waits for some member of the one before."""
+    levels: dict[str, int] = {}
+    left = dict(group.members)
+    while left:
+        free = [m for m in left.values() if all(on in levels for on in m.after)]
+        for member in free:
+            levels[member.name] = 1 + max((levels[on] for on in member.after), default=-1)
+            del left[member.name]
+    found: list[list[str]] = [[] for _ in range(1 + max(levels.values(), default=-1))]
+    for name in group.members:
+        found[levels[name]].append(name)
+    return found
+
+
+def dot(group: Group) -> str:
+    """The start order as a graph in Graphviz' language; an arrow goes from first to next."""
+    shapes = {Role.INIT: "cds", Role.SIDECAR: "ellipse", Role.PRIMARY: "box"}
+    nodes = [f'  "{m.name}" [shape={shapes[m.role]}]' for m in group.members.values()]
+    edges = [
+        f'  "{on}" -> "{m.name}" [label="{gate}"]'
+        for m in group.members.values()
+        for on, gate in m.after.items()
+    ]
+    return "\n".join([f'digraph "{group.name}" {{', "  rankdir=LR", *nodes, *edges, "}"]) + "\n"

@@ -1,0 +1,197 @@
+"""Probes: from the written table to a method, a complete target and sound thresholds."""
+
+import re
+
+from pairvisor.manifest import model
+from pairvisor.manifest.commands import split_command
+from pairvisor.manifest.group import Method, Places, Probe, Purpose
+from pairvisor.manifest.interpolate import Interpolator
+from pairvisor.manifest.paths import below, climbs
+from pairvisor.manifest.places import LONGEST_SOCKET
+from pairvisor.manifest.report import Report
+
+SHORTEST_INTERVAL = 0.01  # seconds
+_ADDRESS = re.compile(r"(\[[^\]]*\]|[^:\[\]/]+):(\d{1,5})")
+_URL = re.compile(r"http://(\[[^\]]*\]|[^:/?#\[\]]+)(:\d+)?([/?][^#\s]*)?")
+_METHODS = ", ".join(Method)
+
+
+def resolve_probe(
+    written: model.Probe,
+    purpose: Purpose,
+    interpolator: Interpolator,
+    places: Places,
+    report: Report,
+) -> Probe | None:
+    """The probe, or None where it has no method that could be used, which is then reported."""
+    _check_thresholds(written, purpose, report)
+    methods = [method for method in Method if getattr(written, method) is not None]
+    if len(methods) != 1:
+        _report_methods(methods, report)
+        return None
+    method = methods[0]
+    target = _target(written, method, purpose, interpolator, places, report.at(method.value))
+    return Probe(
+        method=method,
+        target=target,
+        interval=written.interval,
+        timeout=written.timeout,
+        failures=written.failures,
+        successes=written.successes,
+        delay=written.delay,
+    )
+
+
+def _report_methods(methods: list[Method], report: Report) -> None:
+    if methods:
+        report.error(f"a probe has one method, but this one has {' and '.join(methods)}")
+    else:
+        report.error(f"a probe needs a method, one of {_METHODS}")
+
+
+def _check_thresholds(written: model.Probe, purpose: Purpose, report: Report) -> None:
+    if written.interval < SHORTEST_INTERVAL:
+        report.at("interval").error('at least "10ms"')
+    if written.timeout <= 0:
+        report.at("timeout").error("more than 0")
+    if written.failures < 1:
+        report.at("failures").error("at least 1")
+    if written.successes < 1:
+        report.at("successes").error("at least 1")
+    elif written.successes > 1 and purpose is not Purpose.READY:
+        report.at("successes").error(f"only 1 makes sense for {purpose.value} (as in Kubernetes)")
+
+
+def _target(
+    written: model.Probe,
+    method: Method,
+    purpose: Purpose,
+    interpolator: Interpolator,
+    places: Places,
+    report: Report,
+) -> tuple[str, ...]:
+    if method is Method.EXEC:
+        return split_command(written.exec or [], interpolator, report)
+    if method is Method.NOTIFY:
+        if written.notify is False:
+            report.error("only true: leave the probe out where there is nothing to ask")
+        return ()
+    text = interpolator.fill(getattr(written, method), report)
+    if not text or "\0" in text:
+        report.error("the text is empty" if not text else "no NUL character may be in it")
+        return ()
+    return (_TARGETS[method](text, purpose, places, report),)
+
+
+def _http(text: str, _purpose: Purpose, places: Places, report: Report) -> str:
+    if text.startswith("unix:"):
+        return _http_unix(text, places, report)
+    match = _URL.fullmatch(text)
+    if match is None:
+        report.error(_why_no_url(text))
+        return text
+    host, port, path = match.groups()
+    port = port or ":80"
+    path = path or "/"
+    _check_address(f"{host}{port}", report)
+    return f"http://{host}{port}{path if path.startswith('/') else '/' + path}"
+
+
+def _why_no_url(text: str) -> str:
+    if text.startswith("https:"):
+        return "https is not supported: ask the plain port, or use exec with curl"
+    return f'expected "http://127.0.0.1:8080/path" or "unix:app.sock:/path", got "{text}"'
+
+
+def _http_unix(text: str, places: Places, report: Report) -> str:
+    socket, _, path = text.removeprefix("unix:").partition(":/")
+    if not socket or socket.startswith("//"):
+        report.error(f'expected "unix:app.sock:/path", got "{text}"')
+        return text
+    return f"unix:{_socket(socket, places, report)}:/{path}"
+
+
+def _address(text: str, _purpose: Purpose, _places: Places, report: Report) -> str:
+    _check_address(text, report)
+    return text
+
+
+def _check_address(text: str, report: Report) -> None:
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        report.error(_why_no_address(text))
+    elif not 1 <= int(match[2]) <= 65535:
+        report.error(f"port {match[2]} is not between 1 and 65535")
+    elif not _is_address(match[1]):
+        report.error(
+            f'"{match[1]}" is a name, and a probe looks none up (a slow name server would delay '
+            "it): use localhost or an address such as 127.0.0.1 or [::1]"
+        )
+
+
+def _why_no_address(text: str) -> str:
+    if text.strip(":").isdecimal():
+        return f'the host is missing: write "127.0.0.1:{text.strip(":")}"'
+    if text.count(":") > 1 and "[" not in text:
+        return f'an IPv6 address is written in brackets, "[::1]:8080", got "{text}"'
+    return f'expected "127.0.0.1:8080" or "[::1]:8080", got "{text}"'
+
+
+def _is_address(host: str) -> bool:
+    # Not at the top: `socket` takes a while to import, and the other probes don't need it.
+    from socket import AF_INET, AF_INET6, inet_pton  # noqa: PLC0415
+
+    if host == "localhost":
+        return True
+    try:
+        inet_pton(AF_INET6 if host.startswith("[") else AF_INET, host.strip("[]"))
+    except OSError:
+        return False
+    return True
+
+
+def _unix(text: str, _purpose: Purpose, places: Places, report: Report) -> str:
+    return _socket(text, places, report)
+
+
+def _socket(text: str, places: Places, report: Report) -> str:
+    if climbs(text):
+        report.error(f'"{text}" leaves ${{sockets}}, the folder it is relative to')
+    path = below(places.sockets, text)
+    check_socket_length(path, report)
+    return path
+
+
+def check_socket_length(path: str, report: Report) -> None:
+    length = len(path.encode(errors="surrogateescape"))
+    if length > LONGEST_SOCKET:
+        report.error(
+            f"the socket's path {path} has {length} bytes, and the system allows {LONGEST_SOCKET}: "
+            "set XDG_RUNTIME_DIR to a shorter folder"
+        )
+
+
+def _file(text: str, _purpose: Purpose, places: Places, report: Report) -> str:
+    if climbs(text):
+        report.error(f'"{text}" leaves ${{volume}}, the folder it is relative to')
+    return below(places.volume, text)
+
+
+def _log(text: str, purpose: Purpose, _places: Places, report: Report) -> str:
+    if purpose is not Purpose.READY:
+        report.error("a line of output can say that a member is ready, no more: use it in ready")
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        report.error(f"not a regular expression: {error}")
+    return text
+
+
+_TARGETS = {
+    Method.HTTP: _http,
+    Method.TCP: _address,
+    Method.UNIX: _unix,
+    Method.FILE: _file,
+    Method.LOG: _log,
+    Method.GRPC: _address,
+}
