@@ -1,3 +1,179 @@
-def explain(data, report):
-    report.error("broken")
-    return None
+"""Says all that is wrong with a manifest that msgspec refused; msgspec stops at the first.
+
+Walks the written data beside the types. What is sound is copied, what isn't is reported and left
+out, so that the rest can still be decoded and checked: a typo must not hide a cycle.
+"""
+
+from enum import EnumMeta
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from pairvisor.manifest.decode import parse_unit
+from pairvisor.manifest.hints import did_you_mean, explain_unknown
+from pairvisor.manifest.model import Manifest, Probe
+from pairvisor.manifest.report import Report
+from pairvisor.manifest.units import Duration, SignalName, Size, Umask, shown
+
+_LEFT_OUT: Any = object()
+_IN_WORDS: dict[Any, str] = {
+    str: "text in quotes",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list[str]: "a list of texts",
+    list[int]: "a list of whole numbers",
+    list[str | int]: "a list of names or numbers",
+}
+_UNITS = (Duration, Size, Umask, SignalName)
+
+
+def explain(data: dict[str, Any], report: Report) -> Manifest | None:
+    """Report what is wrong; return the manifest without it, if that leaves one."""
+    if "primary" not in data:
+        _report_no_primary(report)
+    sound = _table(data, Manifest, report)
+    sound.setdefault("primary", {})
+    try:
+        return msgspec.convert(sound, Manifest, dec_hook=parse_unit)
+    except (msgspec.ValidationError, OverflowError) as error:
+        if not report.failed:
+            report.error(str(error))
+        return None
+
+
+def _report_no_primary(report: Report) -> None:
+    report.at("primary").error(
+        'missing: a group has one primary process; write [primary] and command = ["PROGRAM", …] '
+        "below it"
+    )
+
+
+def _value(value: Any, wanted: Any, report: Report) -> Any:
+    """The sound part of a value, or _LEFT_OUT."""
+    arms = _arms(wanted)
+    arm = next((arm for arm in arms if _has_shape(value, arm)), None)
+    if isinstance(value, dict) and arm is not None:
+        return _table_or_dict(value, arm, report)
+    if isinstance(value, list) and arm is not None:
+        return _list(value, get_args(arm)[0], report)
+    return _leaf(value, wanted, arms, report)
+
+
+def _arms(wanted: Any) -> tuple[Any, ...]:
+    if not isinstance(wanted, UnionType):
+        return (wanted,)
+    return tuple(arm for arm in get_args(wanted) if arm is not NoneType)
+
+
+def _has_shape(value: Any, arm: Any) -> bool:
+    if isinstance(value, dict):
+        return get_origin(arm) is dict or _is_table(arm)
+    return isinstance(value, list) and get_origin(arm) is list
+
+
+def _is_table(wanted: Any) -> bool:
+    return isinstance(wanted, type) and issubclass(wanted, msgspec.Struct)
+
+
+def _table_or_dict(value: dict[str, Any], arm: Any, report: Report) -> dict[str, Any]:
+    if _is_table(arm):
+        return _table(value, arm, report)
+    wanted = get_args(arm)[1]
+    return _kept({k: _value(v, wanted, report.at(k)) for k, v in value.items()})
+
+
+def _table(value: dict[str, Any], table: type, report: Report) -> dict[str, Any]:
+    types = _types(table)
+    for key in value:
+        if key not in types and not report.at(key).is_excused():
+            _report_unknown(key, table, set(types), report)
+    return _kept(
+        {
+            key: _value(written, types[key], report.at(key))
+            for key, written in value.items()
+            if key in types and not report.at(key).is_excused()
+        }
+    )
+
+
+def _types(table: type) -> dict[str, Any]:
+    """The type of each key, by the key's name in the manifest."""
+    hints = get_type_hints(table)
+    return {field.encode_name: hints[field.name] for field in msgspec.structs.fields(table)}
+
+
+def _report_unknown(key: str, table: type, known: set[str], report: Report) -> None:
+    explanation = explain_unknown(key, table.__name__, known)
+    report.at(key).error(explanation.message)
+    for meant in explanation.meant:
+        report.at(meant).excuse()  # "command is missing" would be no news
+    if table is Probe:
+        report.excuse()  # nor would "a probe needs a method"
+
+
+def _kept(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not _LEFT_OUT}
+
+
+def _list(value: list[Any], wanted: Any, report: Report) -> list[Any]:
+    found = [_value(item, wanted, report.at(index)) for index, item in enumerate(value)]
+    return [item for item in found if item is not _LEFT_OUT]
+
+
+def _leaf(value: Any, wanted: Any, arms: tuple[Any, ...], report: Report) -> Any:
+    try:
+        msgspec.convert(value, wanted, dec_hook=parse_unit)
+    except (msgspec.ValidationError, OverflowError):
+        report.error(_why(value, arms))
+    else:
+        return value
+    return {} if any(_is_table(arm) for arm in arms) else _LEFT_OUT
+
+
+def _why(value: Any, arms: tuple[Any, ...]) -> str:
+    for arm in arms:
+        if arm in _UNITS:
+            return _why_no_unit(value, arm)
+    allowed = _allowed(arms[0]) if len(arms) == 1 else ()
+    if allowed and isinstance(value, str):
+        return f"expected {_either(allowed)}, got {shown(value)}{did_you_mean(value, allowed)}"
+    return f"expected {' or '.join(map(_in_words, arms))}, got {shown(value)}{_advice(value, arms)}"
+
+
+def _why_no_unit(value: Any, unit: Any) -> str:
+    try:
+        unit.parse(value)
+    except ValueError as error:
+        return str(error)
+    return f"unexpected {shown(value)}"
+
+
+def _allowed(arm: Any) -> tuple[str, ...]:
+    if get_origin(arm) is Literal:
+        return get_args(arm)
+    return tuple(arm) if isinstance(arm, EnumMeta) else ()
+
+
+def _either(allowed: tuple[str, ...]) -> str:
+    *others, last = (f'"{each}"' for each in allowed)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _in_words(arm: Any) -> str:
+    if arm in _IN_WORDS:
+        return _IN_WORDS[arm]
+    if allowed := _allowed(arm):
+        return _either(allowed)
+    return "a list" if get_origin(arm) is list else "a table"
+
+
+def _advice(value: Any, arms: tuple[Any, ...]) -> str:
+    if str in arms and isinstance(value, int | float):
+        return f" (write {_quoted(shown(value))})"
+    return ""
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'

@@ -2,6 +2,8 @@
 
 import re
 
+from msgspec import Struct
+
 from pairvisor.manifest import model
 from pairvisor.manifest.commands import split_command
 from pairvisor.manifest.group import Method, Places, Probe, Purpose
@@ -14,6 +16,14 @@ SHORTEST_INTERVAL = 0.01  # seconds
 _ADDRESS = re.compile(r"(\[[^\]]*\]|[^:\[\]/]+):(\d{1,5})")
 _URL = re.compile(r"http://(\[[^\]]*\]|[^:/?#\[\]]+)(:\d+)?([/?][^#\s]*)?")
 _METHODS = ", ".join(Method)
+
+
+class _Looked(Struct, frozen=True):
+    """What a target is read with."""
+
+    purpose: Purpose
+    places: Places
+    report: Report
 
 
 def resolve_probe(
@@ -30,10 +40,10 @@ def resolve_probe(
         _report_methods(methods, report)
         return None
     method = methods[0]
-    target = _target(written, method, purpose, interpolator, places, report.at(method.value))
+    looked = _Looked(purpose, places, report.at(method.value))
     return Probe(
         method=method,
-        target=target,
+        target=_target(written, method, interpolator, looked),
         interval=written.interval,
         timeout=written.timeout,
         failures=written.failures,
@@ -63,13 +73,9 @@ def _check_thresholds(written: model.Probe, purpose: Purpose, report: Report) ->
 
 
 def _target(
-    written: model.Probe,
-    method: Method,
-    purpose: Purpose,
-    interpolator: Interpolator,
-    places: Places,
-    report: Report,
+    written: model.Probe, method: Method, interpolator: Interpolator, looked: _Looked
 ) -> tuple[str, ...]:
+    report = looked.report
     if method is Method.EXEC:
         return split_command(written.exec or [], interpolator, report)
     if method is Method.NOTIFY:
@@ -78,22 +84,22 @@ def _target(
         return ()
     text = interpolator.fill(getattr(written, method), report)
     if not text or "\0" in text:
-        report.error("the text is empty" if not text else "no NUL character may be in it")
+        report.error("the text is empty" if not text else "a text can't have a NUL character")
         return ()
-    return (_TARGETS[method](text, purpose, places, report),)
+    return (_TARGETS[method](text, looked),)
 
 
-def _http(text: str, _purpose: Purpose, places: Places, report: Report) -> str:
+def _http(text: str, looked: _Looked) -> str:
     if text.startswith("unix:"):
-        return _http_unix(text, places, report)
+        return _http_unix(text, looked)
     match = _URL.fullmatch(text)
     if match is None:
-        report.error(_why_no_url(text))
+        looked.report.error(_why_no_url(text))
         return text
     host, port, path = match.groups()
     port = port or ":80"
     path = path or "/"
-    _check_address(f"{host}{port}", report)
+    _check_address(f"{host}{port}", looked.report)
     return f"http://{host}{port}{path if path.startswith('/') else '/' + path}"
 
 
@@ -103,16 +109,16 @@ def _why_no_url(text: str) -> str:
     return f'expected "http://127.0.0.1:8080/path" or "unix:app.sock:/path", got "{text}"'
 
 
-def _http_unix(text: str, places: Places, report: Report) -> str:
+def _http_unix(text: str, looked: _Looked) -> str:
     socket, _, path = text.removeprefix("unix:").partition(":/")
     if not socket or socket.startswith("//"):
-        report.error(f'expected "unix:app.sock:/path", got "{text}"')
+        looked.report.error(f'expected "unix:app.sock:/path", got "{text}"')
         return text
-    return f"unix:{_socket(socket, places, report)}:/{path}"
+    return f"unix:{_socket(socket, looked)}:/{path}"
 
 
-def _address(text: str, _purpose: Purpose, _places: Places, report: Report) -> str:
-    _check_address(text, report)
+def _address(text: str, looked: _Looked) -> str:
+    _check_address(text, looked.report)
     return text
 
 
@@ -150,15 +156,11 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _unix(text: str, _purpose: Purpose, places: Places, report: Report) -> str:
-    return _socket(text, places, report)
-
-
-def _socket(text: str, places: Places, report: Report) -> str:
+def _socket(text: str, looked: _Looked) -> str:
     if climbs(text):
-        report.error(f'"{text}" leaves ${{sockets}}, the folder it is relative to')
-    path = below(places.sockets, text)
-    check_socket_length(path, report)
+        looked.report.error(f'"{text}" leaves ${{sockets}}, the folder it is relative to')
+    path = below(looked.places.sockets, text)
+    check_socket_length(path, looked.report)
     return path
 
 
@@ -171,26 +173,28 @@ def check_socket_length(path: str, report: Report) -> None:
         )
 
 
-def _file(text: str, _purpose: Purpose, places: Places, report: Report) -> str:
+def _file(text: str, looked: _Looked) -> str:
     if climbs(text):
-        report.error(f'"{text}" leaves ${{volume}}, the folder it is relative to')
-    return below(places.volume, text)
+        looked.report.error(f'"{text}" leaves ${{volume}}, the folder it is relative to')
+    return below(looked.places.volume, text)
 
 
-def _log(text: str, purpose: Purpose, _places: Places, report: Report) -> str:
-    if purpose is not Purpose.READY:
-        report.error("a line of output can say that a member is ready, no more: use it in ready")
+def _log(text: str, looked: _Looked) -> str:
+    if looked.purpose is not Purpose.READY:
+        looked.report.error(
+            "a line of output can say that a member is ready, no more: use it in ready"
+        )
     try:
         re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
-        report.error(f"not a regular expression: {error}")
+        looked.report.error(f"not a regular expression: {error}")
     return text
 
 
 _TARGETS = {
     Method.HTTP: _http,
     Method.TCP: _address,
-    Method.UNIX: _unix,
+    Method.UNIX: _socket,
     Method.FILE: _file,
     Method.LOG: _log,
     Method.GRPC: _address,

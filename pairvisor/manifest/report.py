@@ -39,7 +39,7 @@ class Report:
         return Report(self.key + more, self._book)
 
     def error(self, message: str) -> None:
-        if not self._is_excused():
+        if not self.is_excused():
             self._book.errors.append(Finding(self.key, message))
             self._book.excused.add(self.key)
 
@@ -56,7 +56,7 @@ class Report:
         if problem not in self._book.elsewhere:
             self._book.elsewhere.append(problem)
 
-    def _is_excused(self) -> bool:
+    def is_excused(self) -> bool:
         return any(self.key[:end] in self._book.excused for end in range(len(self.key) + 1))
 
     @property
@@ -80,7 +80,7 @@ class Report:
 
 
 def spelled(key: Key) -> str:
-    """A key path as TOML writes it: `sidecars.tls.after`, `primary.env."a b"`, `init.x.after[0]`."""
+    """A key path as TOML writes it: `sidecars.tls.after`, `primary.env."a b"`, `x.after[0]`."""
     words = ""
     for part in key:
         if isinstance(part, int):

@@ -10,7 +10,7 @@ from pairvisor.manifest.model import NOT_YET, Init, Manifest, Primary, Sidecar
 from pairvisor.manifest.report import Report
 
 _UNSUPPORTED: dict[type, frozenset[str]] = {
-    table: frozenset().union(*(NOT_YET.get(kind, frozenset()) for kind in table.__mro__))
+    table: frozenset().union(*(NOT_YET[kind] for kind in NOT_YET if issubclass(table, kind)))
     for table in (Manifest, Init, Primary, Sidecar)
 }
 
