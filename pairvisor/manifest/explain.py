@@ -22,7 +22,7 @@ _IN_WORDS: dict[Any, str] = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
-    list[str]: "a list of texts",
+    list[str]: "a list of texts in quotes",
     list[int]: "a list of whole numbers",
     list[str | int]: "a list of names or numbers",
 }
@@ -139,7 +139,8 @@ def _why(value: Any, arms: tuple[Any, ...]) -> str:
     allowed = _allowed(arms[0]) if len(arms) == 1 else ()
     if allowed and isinstance(value, str):
         return f"expected {_either(allowed)}, got {shown(value)}{did_you_mean(value, allowed)}"
-    return f"expected {' or '.join(map(_in_words, arms))}, got {shown(value)}{_advice(value, arms)}"
+    wanted = " or ".join(map(_in_words, arms))
+    return f"expected {wanted}, got {shown(value)}{_advice(value, arms)}"
 
 
 def _why_no_unit(value: Any, unit: Any) -> str:
@@ -170,10 +171,6 @@ def _in_words(arm: Any) -> str:
 
 
 def _advice(value: Any, arms: tuple[Any, ...]) -> str:
-    if str in arms and isinstance(value, int | float):
-        return f" (write {_quoted(shown(value))})"
+    if arms == (str,) and isinstance(value, int | float):
+        return f' (write "{shown(value)}")'
     return ""
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"'

@@ -80,7 +80,9 @@ class Report:
 
 
 def spelled(key: Key) -> str:
-    """A key path as TOML writes it: `sidecars.tls.after`, `primary.env."a b"`, `x.after[0]`."""
+    """A key path as TOML writes it: `sidecars.tls.after`, `primary.env."a b"`, `a[0].b`."""
+    while key and isinstance(key[-1], int):
+        key = key[:-1]  # the line is that of the element; its number would tell no more
     words = ""
     for part in key:
         if isinstance(part, int):

@@ -99,6 +99,13 @@ def shown(written: object) -> str:
     if isinstance(written, str):
         text = '"' + written.replace("\n", "\\n") + '"'
     else:
-        text = "a list" if isinstance(written, list) else str(written)
+        text = "a list" if isinstance(written, list) else _number(written)
         text = "a table" if isinstance(written, dict) else text
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _number(written: object) -> str:
+    # Python refuses to print an integer of more than 4,300 digits, which hexadecimal ones can be.
+    if isinstance(written, int) and abs(written) >= 10**40:
+        return "a huge number"
+    return str(written)
