@@ -1,0 +1,394 @@
+"""What each key of the manifest means: for people (docs/manifest.md) and editors (`schema`).
+
+`python -m pairvisor.manifest.reference docs/manifest.md` writes the tables anew between the
+page's markers; the prose around them is the page's own. Tests hold this against `model`.
+"""
+
+import re
+import sys
+import tomllib
+from signal import Signals
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import NODEFAULT, Struct
+
+from pairvisor.manifest import model
+from pairvisor.manifest.units import Duration, SignalName, Size, Umask
+
+
+class Entry(Struct, frozen=True):
+    """One key: what it means, and a value as TOML writes it."""
+
+    text: str
+    example: str = ""
+
+    @property
+    def value(self) -> Any:
+        """The example's value; raise KeyError without one."""
+        return tomllib.loads(f"key = {self.example}" if self.example else "")["key"]
+
+
+_E = Entry
+
+KEYS: dict[type[Struct], dict[str, Entry]] = {
+    model.Manifest: {
+        "primary": _E("The application: see Members. Each manifest has exactly one."),
+        "sidecars": _E("Helpers that live as long as the primary: one table each, by name."),
+        "init": _E("Members that must succeed before the others start, by name, in this order."),
+        "name": _E(
+            "The group's name; `NAME@INSTANCE` has an instance. Absent: the file's name without "
+            "`.toml`, or its folder's name where the file is `pairvisor.toml`.",
+            '"shop"',
+        ),
+        "labels": _E("Free words about the group, for tools.", '{ team = "checkout" }'),
+        "env": _E("Environment variables for every member; a member's own win.", '{ TZ = "UTC" }'),
+        "env_file": _E(
+            "One or several env files for every member; see Environment.", '["shop.env"]'
+        ),
+        "grace": _E("The whole group's time from the stop to the last SIGKILL.", '"30s"'),
+        "start_timeout": _E(
+            "The whole group's time to become ready. Past it, the start has failed, and the "
+            "primary's `on_failure` says what follows. 0: no limit.",
+            '"5m"',
+        ),
+        "max_runtime": _E(
+            "The whole run's limit, restarts included. Past it the group is torn down, which "
+            "counts as a failure. 0: no limit.",
+            '"8h"',
+        ),
+        "restart": _E("How a group, or a member alone, restarts: see Restarts."),
+        "sockets": _E("Listening sockets that are held open across restarts, by name."),
+        "volumes": _E("Further shared folders beside `${volume}`, by name."),
+        "secrets": _E("Files that only their readers can open, by name."),
+        "network": _E("The network that the members share."),
+        "limits": _E("Limits of the group as a whole."),
+        "files": _E("Small files that are written before the start."),
+        "inject": _E("Whether the system's own sidecars may be added to this group.", "true"),
+        "control_group": _E("The Unix group that may control this group.", '"ops"'),
+        "metrics": _E("The address where the group's metrics are served.", '"127.0.0.1:9900"'),
+    },
+    model.Process: {
+        "command": _E(
+            "The program and its words: a list, or a string that is split as a shell splits "
+            "words. No shell runs. Every member needs one.",
+            '["gunicorn", "--bind", "unix:${sockets}/app.sock", "shop:app"]',
+        ),
+        "working_dir": _E(
+            "The folder that it runs in, relative to the manifest's, which is the default.",
+            '"/srv/shop"',
+        ),
+        "env": _E("Environment variables; they win over all others.", '{ PORT = "8080" }'),
+        "env_file": _E("One or several env files; see Environment.", '"-local.env"'),
+        "clean_env": _E(
+            "Inherit only PATH, HOME, USER, LOGNAME, SHELL, LANG and TZ, beside what is set here.",
+            "true",
+        ),
+        "umask": _E("Permissions that its new files don't get, in octal.", '"0027"'),
+        "concern": _E("What it is there for, in a few words, for people.", '"log shipping"'),
+        "after": _E(
+            "What it waits for: names, or names with gates. It replaces what is derived: see Order",
+            '{ migrate = "succeeded", tls = "ready" }',
+        ),
+        "success_codes": _E("The exit codes that are a success.", "[0, 3]"),
+        "on_exit": _E(
+            "What single exit codes and signals do, before `on_success` and `on_failure`.",
+            '{ 42 = "teardown", SIGHUP = "ignore" }',
+        ),
+        "on_failure": _E("What its failure does to the group: see Fate.", '"restart"'),
+        "hooks": _E("Commands at moments of its life: see Hooks."),
+        "stop": _E("How it is stopped: see Stopping.", '{ signal = "SIGINT", grace = "10s" }'),
+        "user": _E("The user that it runs as.", '"shop"'),
+        "group": _E("The Unix group that it runs as.", '"shop"'),
+        "supplementary_groups": _E("Further Unix groups.", '["video"]'),
+        "no_new_privileges": _E("Whether setuid programs give it nothing.", "true"),
+        "capabilities": _E("The capabilities that it keeps.", '["CAP_NET_BIND_SERVICE"]'),
+        "private_tmp": _E("A /tmp of its own.", "true"),
+        "read_only": _E("A file system that it can't write, but for what is shared.", "true"),
+        "sockets": _E("Held sockets that it gets as file descriptors.", '["http"]'),
+        "secrets": _E("Secrets that it may read.", '["db"]'),
+        "limits": _E("Limits of its memory, CPU, processes and files."),
+        "log": _E("Where its output goes and in which form."),
+    },
+    model.Init: {
+        "timeout": _E(
+            "Its time from start to end. Past it, it has failed. Absent: no limit.", '"2m"'
+        ),
+    },
+    model.Serving: {
+        "startup": _E("The probe that keeps `ready` and `live` waiting until it has passed."),
+        "ready": _E(
+            "The probe that says whether it can serve now: see Probes.",
+            '{ http = "http://127.0.0.1:8080/healthz" }',
+        ),
+        "live": _E(
+            "The probe that ends it when it fails.", '{ exec = ["./check"], interval = "10s" }'
+        ),
+        "start_timeout": _E(
+            "Its time from the start to ready. Past it, it has failed. Absent: no limit.", '"60s"'
+        ),
+        "on_success": _E(
+            "What its success does to the group: see Fate. A sidecar's default is "
+            '`"restart-group"`, since one that leaves early has failed its duty; the primary\'s is '
+            '`"teardown"`.',
+            '"ignore"',
+        ),
+        "reload": _E("How it reads its configuration anew."),
+        "restart_mode": _E(
+            "Whether the new one starts before the old one is stopped.", '"overlap"'
+        ),
+        "watch": _E("Files whose change restarts it, for development.", '["src/**/*.py"]'),
+    },
+    model.Sidecar: {
+        "use": _E("The sidecar template that this one is made from.", '"stunnel"'),
+        "with": _E("The template's parameters.", '{ accept = "8443" }'),
+        "stdin": _E("Members whose output it gets on its standard input.", '["primary"]'),
+    },
+    model.Primary: {
+        "name": _E("Its name. In `after` and in commands `primary` means it too.", '"shop-web"'),
+        "on_success": _E(
+            "As above, with another default: when the application is done, all is.",
+            '"restart-group"',
+        ),
+    },
+    model.Probe: {
+        "exec": _E(
+            "Passes when this command exits with 0. It runs as the member does. Its output beyond "
+            "the first 4 KiB is dropped.",
+            '["./check", "--quick"]',
+        ),
+        "http": _E(
+            "Passes when the answer's status is 200 to 399; redirects aren't followed. "
+            "`unix:SOCKET:/PATH` asks through a Unix socket.",
+            '"unix:app.sock:/healthz"',
+        ),
+        "tcp": _E("Passes when a connection to this address is accepted.", '"127.0.0.1:5432"'),
+        "unix": _E(
+            "Passes when a connection to this Unix socket is accepted; relative to `${sockets}`.",
+            '"app.sock"',
+        ),
+        "file": _E("Passes when this file exists; relative to `${volume}`.", '"ready"'),
+        "notify": _E(
+            "Passes when the member has sent READY=1 to NOTIFY_SOCKET, as sd_notify(3) does; in "
+            "`live`, WATCHDOG=1 within each interval. Only members with such a probe have a "
+            "NOTIFY_SOCKET.",
+            "true",
+        ),
+        "log": _E(
+            "Passes when a line of the member's output matches this regular expression. Only in "
+            "`ready`.",
+            '"listening on .*:8080"',
+        ),
+        "grpc": _E(
+            "Passes when grpc.health.v1 at this address answers SERVING.", '"127.0.0.1:9000"'
+        ),
+        "interval": _E(
+            "The time between looks, at least 10 ms. Until a member is ready it is looked at "
+            "sooner: 50 ms at first, growing to this.",
+            '"10s"',
+        ),
+        "timeout": _E("The time after which one look is ended and has failed.", '"5s"'),
+        "failures": _E("Failures in a row after which the probe has failed.", "3"),
+        "successes": _E(
+            "Successes in a row after which it has passed; only `ready` may want more than 1.", "1"
+        ),
+        "delay": _E("The time before the first look.", '"2s"'),
+    },
+    model.Hooks: {
+        "post_start": _E(
+            "Runs once it has started; it must succeed before the member counts as ready.",
+            '["./warm-up"]',
+        ),
+        "pre_stop": _E(
+            "Runs before the stop signal; its time comes out of the grace.", '["./drain"]'
+        ),
+        "post_stop": _E("Runs after the member's end.", '["./clean-up"]'),
+    },
+    model.Stop: {
+        "signal": _E(
+            "The signal that asks it to end; SIGCONT follows, for a stopped process.", '"SIGINT"'
+        ),
+        "grace": _E(
+            "Its own time to end; it can only be shorter than the group's.",
+            '"10s"',
+        ),
+    },
+    model.Restart: {
+        "initial": _E(
+            "The wait before the second restart; the first after a healthy run is immediate.",
+            '"1s"',
+        ),
+        "max": _E("The longest wait.", '"1m"'),
+        "factor": _E("By how much each wait is longer than the one before.", "2.0"),
+        "jitter": _E("The share of each wait that is left to chance, 0 to 1.", "0.1"),
+        "reset_after": _E(
+            "A run as long as this counts as healthy, and the waits begin anew.", '"10m"'
+        ),
+        "limit": _E(
+            "Restarts within `within` after which it gives up: see Restarts. 0: never.", "5"
+        ),
+        "within": _E("The time in which `limit` counts.", '"10m"'),
+    },
+    model.Reload: {
+        "signal": _E("The signal that makes it do so.", '"SIGHUP"'),
+        "command": _E("The command that makes it do so.", '["nginx", "-s", "reload"]'),
+    },
+    model.Limits: {
+        "memory": _E("Memory.", '"256MiB"'),
+        "cpu": _E("Processors.", "0.5"),
+        "pids": _E("Processes and threads.", "100"),
+        "io": _E("Weight among others that read and write disks.", "100"),
+        "nofile": _E("Open files.", "65536"),
+        "nproc": _E("Processes of the user.", "100"),
+        "stack": _E("Stack.", '"8MiB"'),
+        "core": _E("Core dumps.", "0"),
+        "nice": _E("Niceness.", "5"),
+        "oom_score_adj": _E("How likely it is to be chosen when memory runs out.", "100"),
+        "required": _E("Whether it is an error if a limit can't be set.", "true"),
+    },
+    model.Log: {
+        "format": _E("The form of a line.", '"json"'),
+        "file": _E("The file.", '"shop.log"'),
+        "max_size": _E("The size at which a new file begins.", '"10MiB"'),
+        "keep": _E("How many old files are kept.", "5"),
+        "compress": _E("How old files are compressed.", '"gzip"'),
+        "buffer": _E("How much is held in memory.", '"1MiB"'),
+        "overflow": _E("What happens past that.", '"drop"'),
+    },
+    model.Input: {
+        "from": _E("The members.", '["primary"]'),
+        "format": _E("JSON lines, or the bare bytes.", '"raw"'),
+    },
+    model.Socket: {
+        "listen": _E("Where it listens.", '"127.0.0.1:8080"'),
+        "mode": _E("A Unix socket's permissions.", '"0660"'),
+        "backlog": _E("Connections that may wait to be accepted.", "1024"),
+    },
+    model.Volume: {
+        "size": _E("Its size, where it is in memory.", '"64MiB"'),
+        "medium": _E("Where it is.", '"memory"'),
+        "keep": _E("Whether it outlives the group.", "true"),
+        "mode": _E("Its permissions.", '"2770"'),
+        "mount": _E("Where members see it.", '"/data"'),
+    },
+    model.Secret: {
+        "file": _E("The file that holds it.", '"/etc/shop/db.pass"'),
+        "env": _E("The variable that holds it.", '"DB_PASS"'),
+        "command": _E("The command that prints it.", '["pass", "db"]'),
+        "credential": _E("systemd's credential.", '"db"'),
+    },
+    model.Network: {
+        "mode": _E("The machine's, or one of the group's own.", '"private"'),
+        "outbound": _E("How a private one reaches others.", '"pasta"'),
+    },
+}
+
+_UNIT_NAMES: dict[Any, str] = {
+    Duration: "duration",
+    Size: "size",
+    Umask: "umask",
+    SignalName: "signal",
+    str: "text",
+    int: "number",
+    bool: "true/false",
+    float: "number",
+    type(None): "",
+    Any: "anything",
+}
+_MARKED = re.compile(r"(<!-- keys: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def own_fields(table: type[Struct]) -> list[msgspec.structs.FieldInfo]:
+    """The fields that a type itself adds or changes, without those of the types it extends."""
+    fields = {field.name: field for field in msgspec.structs.fields(table)}
+    return [fields[name] for name in table.__annotations__]
+
+
+def is_unsupported(table: type[Struct], key: str) -> bool:
+    return key in model.NOT_YET.get(table, ()) or table in UNSUPPORTED_TABLES
+
+
+UNSUPPORTED_TABLES = frozenset(
+    {model.Reload, model.Limits, model.Log, model.Input, model.Socket, model.Volume}
+    | {model.Secret, model.Network}
+)
+
+
+def key_table(table: type[Struct]) -> str:
+    """A Markdown table of a type's keys."""
+    hints = get_type_hints(table)
+    rows = ["| key | what it takes | default | what it means |", "| --- | --- | --- | --- |"]
+    for field in own_fields(table):
+        key = field.encode_name
+        entry = KEYS[table][key]
+        cells = (f"`{key}`", _kind(hints[field.name]), _default(field), _meaning(table, key, entry))
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _meaning(table: type[Struct], key: str, entry: Entry) -> str:
+    if is_unsupported(table, key):
+        return f"*not supported yet*: {entry.text}"
+    return f"{entry.text} `{entry.example}`" if entry.example else entry.text
+
+
+def _kind(hint: Any) -> str:
+    arms = get_args(hint)
+    origin = get_origin(hint)
+    if hint in _UNIT_NAMES:
+        return _UNIT_NAMES[hint]
+    if origin is Literal:
+        return ", ".join(f'`"{each}"`' for each in arms)
+    if origin is list:
+        return f"list of {_kind(arms[0])}"
+    if origin is dict:
+        return f"table of {_kind(arms[1])}"
+    if arms:
+        return " or ".join(filter(None, map(_kind, arms)))
+    return "table" if issubclass(hint, Struct) else ", ".join(f'`"{each}"`' for each in hint)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    value = field.default
+    if value is NODEFAULT:
+        if field.default_factory is NODEFAULT:
+            return "required"
+        value = field.default_factory()
+    if value is None or value in ([], {}) or isinstance(value, Struct):
+        return ""
+    return f"`{written(value)}`"
+
+
+def written(value: Any) -> str:
+    """A value as one writes it in a manifest."""
+    if isinstance(value, Duration):
+        return f'"{_duration(value)}"'
+    if isinstance(value, Size):
+        return f'"{value // 2**20}MiB"'
+    if isinstance(value, Umask):
+        return f'"{value:04o}"'
+    if isinstance(value, SignalName):
+        return f'"{Signals(value).name}"'
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()
+
+
+def _duration(seconds: float) -> str:
+    if seconds and seconds % 60 == 0:
+        return f"{seconds / 60:g}m"
+    return f"{seconds:g}s"
+
+
+def with_tables(page: str) -> str:
+    """The page with the tables between its `<!-- keys: TYPE -->` markers made anew."""
+    return _MARKED.sub(lambda m: m[1] + key_table(getattr(model, m[2])) + m[3], page)
+
+
+def main(path: str) -> None:
+    with open(path, encoding="utf-8") as file:
+        page = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(with_tables(page))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,63 @@
+"""The manifest's JSON Schema, for editors and for programs that write manifests."""
+
+from typing import Any
+
+import msgspec
+
+from pairvisor.manifest import model
+from pairvisor.manifest.names import NAME
+from pairvisor.manifest.reference import KEYS, Entry, is_unsupported
+from pairvisor.manifest.units import Duration, SignalName, Size, Umask
+
+_UNITS: dict[type, dict[str, Any]] = {
+    Duration: {
+        "description": 'A duration: "500ms", "10s", "1h30m", or a number of seconds.',
+        "anyOf": [
+            {"type": "number", "minimum": 0},
+            {"type": "string", "pattern": r"^\s*([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+\s*$"},
+            {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*$"},
+        ],
+    },
+    Size: {
+        "description": 'A size: 512, "64KiB", "10MB", "1GiB".',
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(|B|[KMGT]i?B)\s*$"},
+        ],
+    },
+    Umask: {"type": "string", "pattern": "^0?[0-7]{3}$"},
+    SignalName: {"type": "string", "pattern": "^[A-Za-z0-9+-]+$"},
+}
+_EXTENDED = (model.Process, model.Serving)
+
+
+def json_schema() -> dict[str, Any]:
+    """A JSON Schema (draft 2020-12) of the manifest. It knows types, not what fits together."""
+    schema = msgspec.json.schema(model.Manifest, schema_hook=_UNITS.__getitem__)
+    tables: dict[str, Any] = schema["$defs"]
+    for table in KEYS:
+        if table.__name__ in tables:
+            _describe(tables[table.__name__]["properties"], table)
+    for members in ("sidecars", "init"):
+        names = {"pattern": f"^{NAME.pattern}$"}
+        tables["Manifest"]["properties"][members]["propertyNames"] = names
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pairvisor manifest",
+        **schema,
+    }
+
+
+def _describe(properties: dict[str, Any], table: type[msgspec.Struct]) -> None:
+    for kind in (*_EXTENDED, table):
+        if issubclass(table, kind):
+            for key, entry in KEYS[kind].items():
+                properties[key] = _described(properties[key], kind, key, entry)
+
+
+def _described(
+    found: dict[str, Any], kind: type[msgspec.Struct], key: str, entry: Entry
+) -> dict[str, Any]:
+    note = "Not supported yet. " if is_unsupported(kind, key) else ""
+    described = {**found, "description": note + entry.text}
+    return {**described, "examples": [entry.value]} if entry.example else described
