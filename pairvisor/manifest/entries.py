@@ -5,7 +5,7 @@ from msgspec import Struct
 from pairvisor.manifest import model
 from pairvisor.manifest.group import Role
 from pairvisor.manifest.names import check_name
-from pairvisor.manifest.report import Report
+from pairvisor.manifest.report import Report, spelled
 
 MOST_MEMBERS = 1000
 
@@ -27,8 +27,8 @@ def list_entries(manifest: model.Manifest, report: Report) -> list[Entry]:
         return []
     entries: dict[str, Entry] = {}
     for entry in _all(manifest, report):
-        _check(entry, entries)
-        entries.setdefault(entry.name, entry)
+        if _is_new(entry, entries):
+            entries[entry.name] = entry
     return list(entries.values())
 
 
@@ -48,12 +48,13 @@ def _all(manifest: model.Manifest, report: Report) -> list[Entry]:
     ]
 
 
-def _check(entry: Entry, earlier: dict[str, Entry]) -> None:
+def _is_new(entry: Entry, earlier: dict[str, Entry]) -> bool:
     of_primary = entry.role is Role.PRIMARY
     report = entry.report.at("name") if of_primary else entry.report
     if entry.name == "primary" and not of_primary:
         report.error('"primary" always means the primary: give this member another name')
-        return
+        return False
     check_name(entry.name, report)
     if taken := earlier.get(entry.name):
-        report.error(f'another member is called "{entry.name}" already, of the {taken.role} kind')
+        report.error(f'"{entry.name}" is the name of a member already: {spelled(taken.report.key)}')
+    return taken is None

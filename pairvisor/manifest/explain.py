@@ -26,6 +26,7 @@ _IN_WORDS: dict[Any, str] = {
     list[int]: "a list of whole numbers",
     list[str | int]: "a list of names or numbers",
 }
+_WORDS = "a text in quotes or a list of them"
 _UNITS = (Duration, Size, Umask, SignalName)
 
 
@@ -139,7 +140,7 @@ def _why(value: Any, arms: tuple[Any, ...]) -> str:
     allowed = _allowed(arms[0]) if len(arms) == 1 else ()
     if allowed and isinstance(value, str):
         return f"expected {_either(allowed)}, got {shown(value)}{did_you_mean(value, allowed)}"
-    wanted = " or ".join(map(_in_words, arms))
+    wanted = _WORDS if arms == (str, list[str]) else " or ".join(map(_in_words, arms))
     return f"expected {wanted}, got {shown(value)}{_advice(value, arms)}"
 
 

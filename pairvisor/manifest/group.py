@@ -114,6 +114,13 @@ class Member(Struct, frozen=True, kw_only=True):
     on_success: Fate = Fate.RESTART_GROUP
     on_failure: Fate = Fate.RESTART_GROUP
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The path of its table in the manifest, for messages and `locate.line_of`."""
+        if self.role is Role.PRIMARY:
+            return ("primary",)
+        return ("sidecars" if self.role is Role.SIDECAR else "init", self.name)
+
 
 class Places(Struct, frozen=True):
     """Where a group's folders are: absolute paths, which the runtime makes and removes."""

@@ -5,7 +5,7 @@ against these types. `NOT_YET` names the keys that are part of the contract but 
 can't honour: they are typed here and refused by `check`, never ignored.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from msgspec import Struct, field
 
@@ -13,6 +13,12 @@ from pairvisor.manifest.group import Fate, Gate
 from pairvisor.manifest.units import Duration, SignalName, Size, Umask
 
 Words = str | list[str]
+_T = TypeVar("_T")
+
+
+def _always(value: _T) -> _T:
+    """A default that msgspec's JSON Schema leaves out, since it can't write these types."""
+    return field(default_factory=lambda: value)
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -28,11 +34,11 @@ class Probe(Table, frozen=True):
     notify: bool | None = None
     log: str | None = None
     grpc: str | None = None
-    interval: Duration = Duration(1)
-    timeout: Duration = Duration(1)
+    interval: Duration = _always(Duration(1))
+    timeout: Duration = _always(Duration(1))
     failures: int = 3
     successes: int = 1
-    delay: Duration = Duration(0)
+    delay: Duration = _always(Duration(0))
 
 
 class Hooks(Table, frozen=True):
@@ -42,7 +48,7 @@ class Hooks(Table, frozen=True):
 
 
 class Stop(Table, frozen=True):
-    signal: SignalName = SignalName(15)
+    signal: SignalName = _always(SignalName(15))
     grace: Duration | None = None
 
 
@@ -68,7 +74,7 @@ class Limits(Table, frozen=True):
 class Log(Table, frozen=True):
     format: Literal["text", "json", "raw"] = "text"
     file: str | None = None
-    max_size: Size = Size(10 * 1024 * 1024)
+    max_size: Size = _always(Size(10 * 1024 * 1024))
     keep: int = 5
     compress: Literal["none", "gzip", "zstd"] = "none"
     buffer: Size | None = None
@@ -88,14 +94,14 @@ class Process(Table, frozen=True):
     env: dict[str, str] = {}
     env_file: str | list[str] = []
     clean_env: bool = False
-    umask: Umask = Umask(0o022)
+    umask: Umask = _always(Umask(0o022))
     concern: str = ""
     after: list[str] | dict[str, Gate] | None = None
     success_codes: list[int] = field(default_factory=lambda: [0])
     on_exit: dict[str, Fate] = {}
     on_failure: Fate = Fate.RESTART_GROUP
-    hooks: Hooks = Hooks()
-    stop: Stop = Stop()
+    hooks: Hooks = _always(Hooks())
+    stop: Stop = _always(Stop())
 
     user: str | int | None = None
     group: str | int | None = None
@@ -139,13 +145,13 @@ class Primary(Serving, frozen=True):
 
 
 class Restart(Table, frozen=True):
-    initial: Duration = Duration(1)
-    max: Duration = Duration(60)
+    initial: Duration = _always(Duration(1))
+    max: Duration = _always(Duration(60))
     factor: float = 2.0
     jitter: float = 0.1
-    reset_after: Duration = Duration(600)
+    reset_after: Duration = _always(Duration(600))
     limit: int = 0
-    within: Duration = Duration(600)
+    within: Duration = _always(Duration(600))
 
 
 class Socket(Table, frozen=True):
@@ -183,10 +189,10 @@ class Manifest(Table, frozen=True):
     labels: dict[str, str] = {}
     env: dict[str, str] = {}
     env_file: str | list[str] = []
-    grace: Duration = Duration(30)
-    start_timeout: Duration = Duration(300)
-    max_runtime: Duration = Duration(0)
-    restart: Restart = Restart()
+    grace: Duration = _always(Duration(30))
+    start_timeout: Duration = _always(Duration(300))
+    max_runtime: Duration = _always(Duration(0))
+    restart: Restart = _always(Restart())
 
     sockets: dict[str, Socket] = {}
     volumes: dict[str, Volume] = {}

@@ -21,7 +21,7 @@ Waits = dict[str, dict[str, Gate]]
 def resolve_order(entries: list[Entry]) -> Waits:
     """For each member, what it waits for in which others. Report unknown names and cycles."""
     by_name = {entry.name: entry for entry in entries}
-    primary = entries[-1].name
+    primary = next((entry.name for entry in entries if entry.role is Role.PRIMARY), "")
     written = {
         entry.name: _written(entry, by_name, primary)
         for entry in entries
@@ -138,18 +138,21 @@ class _Derivation:
         for name, awaited in written.items():
             for other in awaited:
                 self._waiters[other].append(name)
-        self._inits = [entry.name for entry in entries if entry.role is Role.INIT]
+        self._inits = self._names(Role.INIT)
         self._last_inits: list[str] = []  # those that no other init's derived wait implies
         self._derived = {entry.name for entry in entries if entry.table.after is None}
 
+    def _names(self, role: Role) -> list[str]:
+        return [entry.name for entry in self._entries if entry.role is role]
+
     def derive(self) -> Waits:
-        sidecars = [entry.name for entry in self._entries if entry.role is Role.SIDECAR]
-        primary = self._entries[-1].name
+        sidecars = self._names(Role.SIDECAR)
         for index, name in enumerate(self._inits):
             self._derive_init(name, self._inits[:index])
-        if primary in self._derived:
-            self._add(primary, sidecars)
-            self._add_inits(primary, self._inits)
+        for name in self._names(Role.PRIMARY):
+            if name in self._derived:
+                self._add(name, sidecars)
+                self._add_inits(name, self._inits)
         for name in sidecars:
             if name in self._derived:
                 self._add_inits(name, self._inits)

@@ -348,15 +348,19 @@ def _kind(hint: Any) -> str:
     return "table" if issubclass(hint, Struct) else ", ".join(f'`"{each}"`' for each in hint)
 
 
-def _default(field: msgspec.structs.FieldInfo) -> str:
-    value = field.default
-    if value is NODEFAULT:
-        if field.default_factory is NODEFAULT:
-            return "required"
-        value = field.default_factory()
-    if value is None or value in ([], {}) or isinstance(value, Struct):
+def default_in_toml(field: msgspec.structs.FieldInfo) -> str:
+    """A key's default as one would write it; empty where it is nothing."""
+    value = field.default if field.default_factory is NODEFAULT else field.default_factory()
+    if value in (NODEFAULT, None, [], {}) or isinstance(value, Struct):
         return ""
-    return f"`{written(value)}`"
+    return written(value)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    default = default_in_toml(field)
+    return f"`{default}`" if default else ""
 
 
 def written(value: Any) -> str:

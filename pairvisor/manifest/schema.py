@@ -1,12 +1,13 @@
 """The manifest's JSON Schema, for editors and for programs that write manifests."""
 
+import tomllib
 from typing import Any
 
 import msgspec
 
 from pairvisor.manifest import model
 from pairvisor.manifest.names import NAME
-from pairvisor.manifest.reference import KEYS, Entry, is_unsupported
+from pairvisor.manifest.reference import KEYS, Entry, default_in_toml, is_unsupported, own_fields
 from pairvisor.manifest.units import Duration, SignalName, Size, Umask
 
 _UNITS: dict[type, dict[str, Any]] = {
@@ -58,6 +59,9 @@ def _describe(properties: dict[str, Any], table: type[msgspec.Struct]) -> None:
 def _described(
     found: dict[str, Any], kind: type[msgspec.Struct], key: str, entry: Entry
 ) -> dict[str, Any]:
+    field = next(f for f in own_fields(kind) if f.encode_name == key)
+    if default := default_in_toml(field):
+        found = {**found, "default": tomllib.loads(f"key = {default}")["key"]}
     note = "Not supported yet. " if is_unsupported(kind, key) else ""
     described = {**found, "description": note + entry.text}
     return {**described, "examples": [entry.value]} if entry.example else described

@@ -7,9 +7,9 @@ import re
 import signal
 from math import isfinite
 
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(|B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
 _BYTES = {"": 1, "B": 1} | {
     f"{prefix}{unit}": base**power
     for unit, base in (("B", 1000), ("iB", 1024))
@@ -41,7 +41,7 @@ class Duration(float):
         if not isinstance(written, str) or len(written) > 40:
             return None
         text = written.strip()
-        if re.fullmatch(r"\d+(\.\d+)?", text):
+        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
             return float(text)
         parts = _DURATION_PART.findall(text)
         if not parts or "".join(n + unit for n, unit in parts) != text:
@@ -75,7 +75,7 @@ class Umask(int):
         """Raise ValueError, with what to write instead, unless it is three or four octal digits."""
         if isinstance(written, str) and re.fullmatch(r"0?[0-7]{3}", written):
             return cls(int(written, 8))
-        raise ValueError(f'expected a umask in octal such as "0027", got {shown(written)}')
+        raise ValueError(f'expected an octal umask such as "0027", got {shown(written)}')
 
 
 class SignalName(int):
