@@ -1,0 +1,108 @@
+"""What `up` says while the group lives: one line for each thing that a person would ask about."""
+
+from time import monotonic
+
+from pairvisor.cli import words
+from pairvisor.cli.console import Console
+from pairvisor.core import effects as do
+from pairvisor.core.state import Goal, GroupPhase, GroupState, Phase
+from pairvisor.runtime.pump import Pump
+
+
+class Reporter:
+    """Turns the core's news into lines, in the order in which it comes."""
+
+    def __init__(self, pump: Pump, console: Console) -> None:
+        self._pump = pump
+        self._console = console
+        self._began = monotonic()
+        self._round_began = self._began
+        self._spawned: dict[str, float] = {}
+
+    def tell(self, group: GroupState, news: do.News) -> None:
+        match news:
+            case do.Moved():
+                self._moved(group, news)
+            case do.GroupMoved():
+                self._group_moved(group, news)
+            case do.ReadinessChanged():
+                self._readiness_changed(group, news)
+            case do.LeftBehind():
+                self._left_behind(group, news)
+        if self._console.is_terminal:
+            self._progress(group)
+
+    def close(self, finish: do.Finish) -> None:
+        """The last line: the result, its cause, and how long it took."""
+        took = words.seconds(monotonic() - self._began)
+        status = f" (exit code {finish.status})" if finish.status else ""
+        self._say(f"{words.result(finish)}, after {took}{status}")
+
+    def _moved(self, group: GroupState, news: do.Moved) -> None:
+        name = news.member
+        match news.phase:
+            case Phase.STARTING:
+                self._spawned[name] = monotonic()
+            case Phase.EMPTYING if news.exit is not None:
+                expected = group.phase is GroupPhase.STOPPING
+                self._say(f"{name} {words.end(news.exit)}{' on the stop' if expected else ''}")
+            case Phase.STOPPING if group.phase is not GroupPhase.STOPPING and news.cause:
+                self._say(f"{words.cause(news.cause)}; it is stopped")
+            case Phase.KILLING:
+                self._say(f"{name} did not end in time and is killed")
+            case Phase.BACKOFF:
+                pause = group.members[name].pause
+                self._say(f"{name} restarts{f' in {words.seconds(pause)}' if pause else ''}")
+            case Phase.UNKILLABLE:
+                self._say(f"{name} can't be killed: {news.cause.detail if news.cause else ''}")
+            case _:
+                pass
+
+    def _group_moved(self, group: GroupState, news: do.GroupMoved) -> None:
+        match news.phase:
+            case GroupPhase.STARTING:
+                self._round_began = monotonic()
+                again = f" again (restart {group.round - 1})" if group.round > 1 else ""
+                self._say(f"group {group.spec.name} starts{again}")
+            case GroupPhase.RUNNING:
+                took = words.seconds(monotonic() - self._round_began)
+                self._say(f"group {group.spec.name} is ready, after {took}")
+            case GroupPhase.STOPPING:
+                why = f": {words.cause(news.cause)}" if news.cause else ", as asked"
+                what = "is restarted" if group.goal is Goal.RESTART else "is stopped"
+                self._say(f"group {group.spec.name} {what}{why}")
+            case GroupPhase.BACKOFF if news.delay:
+                self._say(f"group {group.spec.name} starts again in {words.seconds(news.delay)}")
+            case _:
+                pass
+
+    def _readiness_changed(self, group: GroupState, news: do.ReadinessChanged) -> None:
+        member = group.members[news.member]
+        if news.ready:
+            took = words.seconds(monotonic() - self._spawned[news.member])
+            self._say(f"{news.member} is ready, after {took}")
+        elif member.phase is Phase.RUNNING:
+            detail = f": {news.detail}" if news.detail else ""
+            self._say(f"{news.member} is not ready any more{detail}")
+
+    def _left_behind(self, group: GroupState, news: do.LeftBehind) -> None:
+        member = group.members[news.member]
+        if group.phase is not GroupPhase.STOPPING or member.succeeded:
+            plural = "es" if news.count > 1 else ""
+            self._say(
+                f"{news.member} left {news.count} process{plural} behind, killed: a member has to "
+                "stay in the foreground (no daemon mode)"
+            )
+
+    def _progress(self, group: GroupState) -> None:
+        waiting = group.unsettled if group.phase is GroupPhase.STARTING else ()
+        done = len(group.members) - len(waiting)
+        awaited = [n for n in group.members if n in waiting and not group.members[n].unmet]
+        self._pump.progress(
+            f"waiting for {', '.join(awaited)} ({done} of {len(group.members)} ready)"
+            if awaited
+            else ""
+        )
+
+    def _say(self, text: str) -> None:
+        self._pump.say(text)

@@ -1,0 +1,59 @@
+"""What has happened to a group, in words for people."""
+
+import signal
+
+from pairvisor.core import effects as do
+from pairvisor.core.events import Exit
+from pairvisor.core.state import Cause, Reason
+
+REASONS = {
+    Reason.LIVE: "failed its live probe",
+    Reason.HOOK: "failed in a hook",
+    Reason.NOT_STOPPED: "had to be killed",
+    Reason.UNKILLABLE: "can't be killed",
+}
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def end(exit_: Exit) -> str:
+    """`exited with 3`, `was killed by SIGKILL`, `could not be started: …`."""
+    if exit_.error is not None:
+        return f"could not be started: {exit_.error}"
+    if exit_.signal is not None:
+        return f"was killed by {signal_name(exit_.signal)}"
+    return f"exited with {exit_.code}"
+
+
+def cause(why: Cause) -> str:
+    """A clause with a subject: `tls was killed by SIGKILL`."""
+    subject = why.member or "the group"
+    if why.exit is not None:
+        predicate = end(why.exit)
+        detail = "" if why.exit.error else why.detail
+        return f"{subject} {predicate}" + (f" ({detail})" if detail else "")
+    if why.reason in REASONS:
+        return f"{subject} {REASONS[why.reason]}" + (f": {why.detail}" if why.detail else "")
+    verb = "" if why.reason is Reason.MAX_RUNTIME else "was "
+    return f"{subject} {verb}{why.detail}"
+
+
+def seconds(duration: float) -> str:
+    """`0.25 s`, `12 s`, `3 min 20 s`: no more digits than matter."""
+    if duration < 10:
+        return f"{duration:.2g} s"
+    if duration < 120:
+        return f"{duration:.0f} s"
+    return f"{duration // 60:.0f} min {duration % 60:.0f} s"
+
+
+def result(finish: do.Finish) -> str:
+    """`failed: primary exited with 3`."""
+    if finish.cause is None:
+        return f"{finish.outcome}, as asked" if finish.outcome == "stopped" else finish.outcome
+    return f"{finish.outcome}: {cause(finish.cause)}"

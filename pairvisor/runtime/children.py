@@ -1,0 +1,238 @@
+"""Every process that the supervisor starts, adopts, signals and reaps: one spawner, one reaper.
+
+Each child is started in a session of its own with a clean signal state, and signalled through its
+pidfd. The supervisor is a subreaper, so a descendant whose parent dies becomes its child; whose
+it is, is told by its session, or by the PAIRVISOR_MEMBER in its environment. So the tree of a
+member is what descends from its main process, and from the orphans that are its own.
+
+All pids in here are of children that were not reaped yet, or are checked by their start time.
+"""
+
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from msgspec import Struct
+
+from pairvisor.core.events import Exit
+from pairvisor.runtime import kernel
+
+DESCRIPTORS = 8  # as many as a member needs of ours at most: pidfd, pipes, socket, a probe's
+ALL_SIGNALS = signal.valid_signals()
+PASSES = 50  # to stop a tree that grows while it is being stopped
+
+
+class Command(Struct, frozen=True):
+    """What to run and how; `env` is complete, paths are absolute or found in `working_dir`."""
+
+    words: tuple[str, ...]
+    env: Mapping[str, str]
+    working_dir: str = "/"
+    umask: int = 0o022
+
+
+class Child(Struct):
+    """A process of ours from its start until it is reaped."""
+
+    owner: str
+    pid: int
+    pidfd: int
+    on_exit: Callable[[Exit], None]
+
+
+class Children:
+    """All of them. An owner is a member's name, or MEMBER/WORD for a probe or a hook of it.
+
+    `run` is the group's runtime folder, which every member has as PAIRVISOR_RUN.
+    """
+
+    _nofile: tuple[int, int] | None = None  # what children get, where ours had to be raised
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+        self._by_pid: dict[int, Child] = {}
+        self._by_owner: dict[str, Child] = {}
+        self._sessions: dict[int, str] = {}  # whose; kept until the owner's tree is empty
+        self._adopted: dict[int, str] = {}
+        self._emptying: dict[str, tuple[Callable[[int], None], set[int]]] = {}
+
+    def make_room(self, members: int) -> None:
+        """See to it that the supervisor may open enough descriptors for so many members."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = 64 + DESCRIPTORS * members
+        if soft < needed:
+            self._nofile = (soft, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
+
+    def spawn(
+        self,
+        owner: str,
+        command: Command,
+        output: tuple[int, int],
+        on_exit: Callable[[Exit], None],
+    ) -> Child:
+        """Start a process with these descriptors as its stdout and stderr.
+
+        Raises OSError as execve(2) and chdir(2) would. `on_exit` is called by `reap`.
+        """
+        program = _find(command)
+        with _as_the_command_wants(command, self._nofile):
+            pid = os.posix_spawn(
+                program,
+                command.words,
+                command.env,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, output[0], 1),
+                    (os.POSIX_SPAWN_DUP2, output[1], 2),
+                ],
+                setsid=True,
+                setsigmask=(),
+                setsigdef=ALL_SIGNALS,
+            )
+        child = Child(owner, pid, os.pidfd_open(pid), on_exit)
+        self._by_pid[pid] = self._by_owner[owner] = child
+        self._sessions[pid] = owner
+        return child
+
+    def signal(self, owner: str, *signums: int) -> None:
+        """Signal the owner's main process, if it is there."""
+        child = self._by_owner.get(owner)
+        if child is not None:
+            for signum in signums:
+                kernel.send(child.pidfd, signum)
+
+    def pid(self, owner: str) -> int:
+        """Its main process's pid; 0 if it has none."""
+        child = self._by_owner.get(owner)
+        return child.pid if child else 0
+
+    def reap(self) -> None:
+        """Collect all that have ended, children of ours and orphans; tell who is over."""
+        with suppress(ChildProcessError):
+            while info := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG):
+                self._reaped(info)
+        for owner in list(self._emptying):
+            self._check_empty(owner)
+
+    def _reaped(self, info: os.waitid_result) -> None:
+        self._adopted.pop(info.si_pid, None)
+        child = self._by_pid.pop(info.si_pid, None)
+        if child is None:
+            return
+        os.close(child.pidfd)
+        del self._by_owner[child.owner]
+        is_code = info.si_code == os.CLD_EXITED
+        child.on_exit(Exit(code=info.si_status) if is_code else Exit(signal=info.si_status))
+
+    def kill(self, owner: str, on_empty: Callable[[int], None]) -> None:
+        """SIGKILL the owner's whole tree; once nothing of it is left, say how many there were.
+
+        `on_empty` is called from here if nothing is there, else from `reap`; it counts what
+        had outlived the main process.
+        """
+        self._emptying[owner] = (on_empty, set())
+        self._check_empty(owner)
+
+    def _check_empty(self, owner: str) -> None:
+        on_empty, seen = self._emptying[owner]
+        tree = self._kill_tree(owner)
+        main = self._by_owner.get(owner)
+        seen |= tree.keys() - {main.pid if main else 0}
+        if not tree:
+            del self._emptying[owner]
+            for session in [s for s, o in self._sessions.items() if o == owner]:
+                del self._sessions[session]
+            on_empty(len(seen))
+
+    def _kill_tree(self, owner: str) -> dict[int, int]:
+        """Stop all, again until no new one turns up, then kill all: no fork escapes."""
+        stopped: dict[int, int] = {}
+        for _ in range(PASSES):
+            fresh = {p: t for p, t in self._tree(owner).items() if p not in stopped}
+            if not fresh:
+                break
+            for pid, started in fresh.items():
+                kernel.send_to(pid, started, signal.SIGSTOP)
+            stopped |= fresh
+        for pid, started in stopped.items():
+            kernel.send_to(pid, started, signal.SIGKILL)
+        return stopped
+
+    def _tree(self, owner: str) -> dict[int, int]:
+        """The start time of each process of the owner's tree, by pid."""
+        main = self._by_owner.get(owner)
+        found: dict[int, int] = {}
+        todo = [main.pid] if main else []
+        todo += self._orphans(owner)
+        while todo:
+            pid = todo.pop()
+            started = kernel.start_time(pid)
+            if started and pid not in found:
+                found[pid] = started
+                todo += kernel.children_of(pid)
+        return found
+
+    def _orphans(self, owner: str) -> list[int]:
+        """The adopted ones that are the owner's, or anybody's if it is the last to end."""
+        adopted = [p for p in kernel.children_of(os.getpid()) if p not in self._by_pid]
+        if not adopted:
+            return []
+        mine = {owner, ""} if self._is_last_member(owner) else {owner}
+        return [p for p in adopted if self._owner_of(p) in mine]
+
+    def _is_last_member(self, owner: str) -> bool:
+        others = self._by_owner.keys() | self._emptying.keys()
+        return all("/" in other or other == owner for other in others)
+
+    def _owner_of(self, orphan: int) -> str:
+        """Whose it is; empty where neither its session nor its environment tells."""
+        owner = self._adopted.get(orphan)
+        if owner is None:
+            owner = self._sessions.get(kernel.session(orphan)) or self._in_environ(orphan)
+            self._adopted[orphan] = owner
+        return owner
+
+    def _in_environ(self, pid: int) -> str:
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                variables = dict(v.partition(b"=")[::2] for v in file.read(1 << 20).split(b"\0"))
+        except OSError:
+            return ""
+        # A group inside a group has members of its own, of other names or the same.
+        is_ours = variables.get(b"PAIRVISOR_RUN") == os.fsencode(self._run)
+        return variables.get(b"PAIRVISOR_MEMBER", b"").decode() if is_ours else ""
+
+
+@contextmanager
+def _as_the_command_wants(command: Command, nofile: tuple[int, int] | None) -> Iterator[None]:
+    """What posix_spawn can't set, a child inherits: we are in its folder, with its umask.
+
+    Nothing else of this process looks at these meanwhile: the loop is here.
+    """
+    os.chdir(command.working_dir)
+    own = os.umask(command.umask)
+    ours = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if nofile:
+        resource.setrlimit(resource.RLIMIT_NOFILE, nofile)
+    try:
+        yield
+    finally:
+        if nofile:
+            resource.setrlimit(resource.RLIMIT_NOFILE, ours)
+        os.umask(own)
+        os.chdir("/")
+
+
+def _find(command: Command) -> str:
+    """The program's path: looked up as execvpe(3) does, in the command's own PATH."""
+    name = command.words[0]
+    if "/" in name:
+        return name
+    for folder in command.env.get("PATH", os.defpath).split(":"):
+        path = os.path.join(command.working_dir, folder, name)
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
+            return path
+    raise FileNotFoundError(2, "not found in its PATH", name)

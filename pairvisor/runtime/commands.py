@@ -1,0 +1,83 @@
+"""Commands beside a member's main process: hooks and exec probes, run as the member runs."""
+
+import asyncio
+import itertools
+import os
+
+from pairvisor.core.events import Exit
+from pairvisor.manifest.group import Member
+from pairvisor.runtime.children import Children, Command
+
+KEPT = 4096  # bytes of output, for a failure's detail; what is beyond is read and dropped
+PIECE = 1 << 16
+
+# One that is being killed and its successor are two: neither may take the other's processes.
+_numbers = itertools.count()
+
+
+def as_member(member: Member, words: tuple[str, ...]) -> Command:
+    """The command in the member's environment, folder and umask."""
+    return Command(words, member.env, member.working_dir, member.umask)
+
+
+class Output:
+    """A pipe whose first bytes are kept and whose flood is dropped."""
+
+    def __init__(self) -> None:
+        self.kept = b""
+        self._read, self.write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        # Only our end must not block: a program may not expect that of its stdout.
+        os.set_blocking(self.write, True)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._read, self._take)
+
+    def _take(self) -> None:
+        try:
+            piece = os.read(self._read, PIECE)
+        except BlockingIOError:
+            return
+        if not piece:
+            self._loop.remove_reader(self._read)
+        self.kept += piece[: KEPT - len(self.kept)]
+
+    def close(self) -> str:
+        """The first line of what was kept. Whoever still writes gets SIGPIPE."""
+        self._take()
+        self._loop.remove_reader(self._read)
+        os.close(self._read)
+        text = self.kept.decode(errors="replace").strip()
+        return text.splitlines()[0][:200] if text else ""
+
+
+async def run(children: Children, owner: str, command: Command) -> tuple[bool, str]:
+    """Run to the end of the main process: whether it exited 0, and why not.
+
+    Judged by the exit, not by the end of its output. However this ends, also when cancelled,
+    the command's whole tree is killed.
+    """
+    owner = f"{owner}/{next(_numbers)}"
+    output = Output()
+    over: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+
+    def on_exit(end: Exit) -> None:
+        if not over.done():
+            over.set_result(end)
+
+    try:
+        children.spawn(owner, command, (output.write, output.write), on_exit)
+        end = await over
+    except OSError as error:
+        end = Exit(error=f"{command.words[0]}: {error.strerror}")
+    finally:
+        os.close(output.write)
+        said = output.close()
+        children.kill(owner, lambda _: None)
+    return end.code == 0, how(end, said)
+
+
+def how(end: Exit, said: str) -> str:
+    """A failure in words: `exited with 3: no route to host`."""
+    if end.error is not None:
+        return end.error
+    ended = f"exited with {end.code}" if end.signal is None else f"killed by signal {end.signal}"
+    return f"{ended}: {said}" if said else ended

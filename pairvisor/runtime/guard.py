@@ -1,0 +1,97 @@
+"""The guard: the first process, which outlives the supervisor and lets nothing else do so.
+
+It is forked before anything heavy is imported, so it stays small. It adopts whatever the
+supervisor leaves, kills it, waits for it, and ends as the supervisor did. It passes on the signals
+it is sent, from a terminal's Ctrl-C to a service manager's SIGTERM; the supervisor has a session
+of its own, so each arrives once. Should the guard be killed, the supervisor gets SIGTERM, which
+is an ordered teardown.
+"""
+
+import os
+import signal
+import socket
+from time import monotonic
+
+from pairvisor.runtime import kernel
+
+PASSED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+DROPPED = {signal.SIGUSR1, signal.SIGUSR2}
+AWAITED = PASSED_ON | {signal.SIGCHLD}
+PATIENCE = 10.0  # seconds for what was sent SIGKILL to be gone
+
+# Whatever descriptor is sent here stays open for as long as the guard lives: the group's lock.
+_trust: socket.socket | None = None
+
+
+def fork() -> None:
+    """Put a guard above this process: only the supervisor returns, its signals still blocked.
+
+    Raises OSError when the kernel has no process to spare.
+    """
+    global _trust  # noqa: PLW0603 - one guard for one process
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED | DROPPED)
+    kernel.become_subreaper()
+    guard = os.getpid()
+    mine, theirs = socket.socketpair()
+    supervisor = os.fork()
+    if supervisor:
+        theirs.close()
+        os._exit(_watch(supervisor))
+    kernel.signal_me_when_parent_dies(signal.SIGTERM)
+    if os.getppid() != guard:
+        os._exit(128 + signal.SIGTERM)
+    os.setsid()
+    mine.close()
+    _trust = theirs
+
+
+def entrust(descriptor: int) -> None:
+    """Keep an open file (and a lock on it) alive until the guard has ended, too."""
+    if _trust is not None:
+        # In flight in a socket's queue, it needs no code in the guard: unix(7), SCM_RIGHTS.
+        socket.send_fds(_trust, [b"\0"], [descriptor])
+
+
+def _watch(supervisor: int) -> int:
+    """Pass signals on until the supervisor has ended; then end the rest. The exit status."""
+    pidfd = os.pidfd_open(supervisor)
+    status = None
+    while status is None:
+        signum = signal.sigwaitinfo(AWAITED).si_signo
+        if signum == signal.SIGCHLD:
+            status = _reap().get(supervisor)
+        else:
+            kernel.send(pidfd, signum)
+    is_clean = _end_descendants()
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        code = 128 - code
+    return code if is_clean else code or 70
+
+
+def _reap() -> dict[int, int]:
+    """The wait status by pid of all children that have ended."""
+    ended: dict[int, int] = {}
+    try:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return ended
+            ended[pid] = status
+    except ChildProcessError:
+        return ended
+
+
+def _end_descendants() -> bool:
+    """Kill until nothing is left: a dead parent's children become ours. False: it would not die."""
+    deadline = monotonic() + PATIENCE
+    while children := kernel.children_of(os.getpid()):
+        for pid in children:
+            # Ours and not reaped yet: the pid can't have been reused.
+            kernel.send_to(pid, kernel.start_time(pid), signal.SIGKILL)
+        if monotonic() > deadline:
+            return False
+        signal.sigtimedwait({signal.SIGCHLD}, 0.1)
+        _reap()
+    return True

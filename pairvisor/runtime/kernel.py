@@ -1,0 +1,100 @@
+"""What is asked of Linux that Python's `os` has no word for. Light: the guard imports it."""
+
+import ctypes
+import errno
+import os
+import signal
+from contextlib import suppress
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, value, 0, 0, 0):
+        code = ctypes.get_errno()
+        raise OSError(code, f"cannot prctl({option}): {os.strerror(code)}")
+
+
+def become_subreaper() -> None:
+    """Adopt every orphan among the descendants (PR_SET_CHILD_SUBREAPER(2const))."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def signal_me_when_parent_dies(signum: int) -> None:
+    """PR_SET_PDEATHSIG(2const); tied to the thread that forked this process."""
+    _prctl(PR_SET_PDEATHSIG, signum)
+
+
+def children_of(pid: int) -> list[int]:
+    """The direct children of all threads of a process, zombies too; none if it is gone.
+
+    Complete for the caller's own children, which only the caller can reap; for another process's
+    it may miss one while they come and go (proc_pid_task_children(5)): look again.
+    """
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    return [child for thread in threads for child in _children_of_thread(pid, thread)]
+
+
+def _children_of_thread(pid: int, thread: str) -> list[int]:
+    try:
+        with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+            return list(map(int, file.read().split()))
+    except (ProcessLookupError, FileNotFoundError):
+        # A kernel without CONFIG_PROC_CHILDREN has no such file, even for ourselves.
+        if os.path.exists("/proc/thread-self/children") or int(thread) != pid:
+            return []
+        return [p for p in map(int, filter(str.isdigit, os.listdir("/proc"))) if parent(p) == pid]
+
+
+def _stat(pid: int) -> list[bytes]:
+    """The fields of /proc/PID/stat behind the name, from `state` on; empty if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2].split()
+    except OSError:
+        return []
+
+
+def parent(pid: int) -> int:
+    """Its parent's pid; 0 if it is gone."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
+def session(pid: int) -> int:
+    """Its session's id, also of a zombie; 0 if it is gone."""
+    fields = _stat(pid)
+    return int(fields[3]) if fields else 0
+
+
+def start_time(pid: int) -> int:
+    """When it started, in clock ticks since boot: with the pid, who it is. 0 if it is gone."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields else 0
+
+
+def send(pidfd: int, signum: int) -> None:
+    """Signal the process behind a pidfd; one that is gone needs none."""
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signum)
+
+
+def send_to(pid: int, started: int, signum: int) -> None:
+    """Signal the process that had this pid and start time, if it is still that one."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno != errno.ESRCH:
+            raise
+        return
+    try:
+        if start_time(pid) == started:
+            send(pidfd, signum)
+    finally:
+        os.close(pidfd)

@@ -1,0 +1,49 @@
+"""sd_notify(3), the receiving side: one datagram socket for each member that is to speak.
+
+A new run of the member gets a new socket, so a word of the last one can't be taken for its own.
+"""
+
+import asyncio
+import os
+import socket
+
+MESSAGE = 4096  # bytes; a longer one is cut, as systemd does
+
+
+class Mailbox:
+    """What one run of a member has said: `ready` since its start, `alive` since last asked."""
+
+    def __init__(self, path: str) -> None:
+        """Raises OSError where no socket can be bound at `path`."""
+        self.path = path
+        self.ready = asyncio.Event()
+        self.alive = asyncio.Event()
+        self.status = ""
+        if os.path.lexists(path):
+            os.unlink(path)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.bind(path)
+        asyncio.get_running_loop().add_reader(self._socket, self._receive)
+
+    def _receive(self) -> None:
+        try:
+            message = self._socket.recv(MESSAGE)
+        except OSError:
+            return
+        for line in message.decode(errors="replace").splitlines():
+            key, _, value = line.partition("=")
+            self._said(key, value)
+
+    def _said(self, key: str, value: str) -> None:
+        """Other words (RELOADING, STOPPING, MAINPID, BARRIER …) change nothing here."""
+        if key == "READY" and value == "1":
+            self.ready.set()
+        elif key == "WATCHDOG" and value == "1":
+            self.alive.set()
+        elif key == "STATUS":
+            self.status = value[:200]
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()

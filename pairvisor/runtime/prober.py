@@ -1,0 +1,72 @@
+"""Carries out the core's attempts to look: each a task that ends in one word to the core.
+
+No attempt waits for another. One that hangs is cancelled at its time-out, and what it had started
+is killed. If the supervisor itself was stopped or starved meanwhile, a time-out says nothing about
+the member, and the attempt is made again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from pairvisor.core.events import ProbeEnded
+from pairvisor.core.probing import is_told
+from pairvisor.manifest.group import Probe
+from pairvisor.runtime.probes import About, ProbeFailedError, look_by
+
+STALL = 1.0  # seconds past a time-out that only a supervisor that did not run can explain
+
+
+class Prober:
+    """All attempts of all members, by member."""
+
+    def __init__(self, post: Callable[[ProbeEnded], None]) -> None:
+        self._post = post
+        self._tasks: dict[str, set[asyncio.Task[None]]] = {}
+
+    def schedule(self, about: About, run: int, delay: float) -> None:
+        """One attempt, `delay` seconds from now."""
+        task = asyncio.get_running_loop().create_task(self._attempt(about, run, delay))
+        tasks = self._tasks.setdefault(about.member.name, set())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    def cancel(self, member: str) -> None:
+        for task in self._tasks.pop(member, ()):
+            task.cancel()
+
+    async def _attempt(self, about: About, run: int, delay: float) -> None:
+        await asyncio.sleep(delay)
+        probe = about.member.probes[about.purpose]
+        passed, detail = await _outcome(probe, about)
+        self._post(ProbeEnded(about.member.name, run, about.purpose, passed, detail))
+
+
+async def _outcome(probe: Probe, about: About) -> tuple[bool, str]:
+    try:
+        await _in_time(probe, about)
+    except ProbeFailedError as failure:
+        return False, str(failure)
+    except TimeoutError:
+        return False, f"no answer within {probe.timeout:g} s"
+    except OSError as error:
+        return False, error.strerror or str(error)
+    except Exception as error:
+        return False, f"internal error: {error!r}"
+    return True, ""
+
+
+async def _in_time(probe: Probe, about: About) -> None:
+    look = look_by(probe.method)
+    if is_told(probe, about.purpose):
+        await look(probe, about)
+        return
+    clock = asyncio.get_running_loop().time
+    while True:
+        latest = clock() + probe.timeout + STALL
+        with suppress(TimeoutError):
+            async with asyncio.timeout(probe.timeout):
+                await look(probe, about)
+            return
+        if clock() < latest:
+            raise TimeoutError

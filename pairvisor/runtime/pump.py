@@ -1,0 +1,116 @@
+"""The members' output on its way to the terminal: the one thread beside the loop.
+
+The pump waits on all pipes at once, reads large pieces, and hands whole lines to a sink. A sink
+that blocks holds up the pump and, through full pipes, the members that write; never the
+supervisor, whose own words go the same way. Registering and waking are all that the loop's thread
+does with it.
+"""
+
+import os
+import select
+import threading  # noqa: TID251 - this is the one thread
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+PIECE = 1 << 16
+LONGEST_LINE = 1 << 16  # bytes; a longer one is passed on in pieces
+
+
+class Sink(Protocol):
+    """Where lines go. Called on the pump's thread only; may block."""
+
+    def lines(self, member: str, stream: str, lines: list[bytes]) -> None:
+        """Whole lines, without their ends."""
+
+    def say(self, text: str) -> None:
+        """A word of the supervisor's own."""
+
+    def progress(self, text: str) -> None:
+        """What is waited for; an empty text where nothing is."""
+
+
+class Source(Struct):
+    """One pipe's read end."""
+
+    member: str
+    stream: str
+    rest: bytes = b""
+    watch: Callable[[bytes], None] | None = None
+
+
+class Pump:
+    """Runs from `start` to `finish`; `attach` and `say` may be called before, and never block."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._sources: dict[int, Source] = {}
+        self._words: deque[tuple[Callable[[str], None], str]] = deque()
+        self._epoll = select.epoll()
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._epoll.register(self._bell, select.EPOLLIN)
+        self._is_finishing = False
+        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def attach(self, member: str, stream: str, watch: Callable[[bytes], None] | None = None) -> int:
+        """A pipe's write end, for a child; `watch` sees each line, on the pump's thread."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        self._sources[read] = Source(member, stream, watch=watch)
+        self._epoll.register(read, select.EPOLLIN)
+        return write
+
+    def say(self, text: str) -> None:
+        self._enqueue(self._sink.say, text)
+
+    def progress(self, text: str) -> None:
+        self._enqueue(self._sink.progress, text)
+
+    def _enqueue(self, speak: Callable[[str], None], text: str) -> None:
+        self._words.append((speak, text))
+        os.eventfd_write(self._bell, 1)
+
+    def finish(self, within: float) -> None:
+        """Pass on what is still in the pipes, for at most so many seconds, and end the thread."""
+        self._is_finishing = True
+        os.eventfd_write(self._bell, 1)
+        self._thread.join(within)
+
+    def _run(self) -> None:
+        while self._sources or self._words or not self._is_finishing:
+            for descriptor, _ in self._epoll.poll():
+                if descriptor == self._bell:
+                    os.eventfd_read(self._bell)
+                else:
+                    self._read(descriptor)
+            self._speak()
+
+    def _speak(self) -> None:
+        while self._words:
+            speak, text = self._words.popleft()
+            speak(text)
+
+    def _read(self, descriptor: int) -> None:
+        source = self._sources[descriptor]
+        piece = os.read(descriptor, PIECE)
+        lines = (source.rest + piece).split(b"\n")
+        source.rest = lines.pop()
+        if source.rest and (not piece or len(source.rest) > LONGEST_LINE):
+            lines.append(source.rest)
+            source.rest = b""
+        if lines:
+            self._pass_on(source, lines)
+        if not piece:
+            self._epoll.unregister(descriptor)
+            del self._sources[descriptor]
+            os.close(descriptor)
+
+    def _pass_on(self, source: Source, lines: list[bytes]) -> None:
+        if source.watch is not None:
+            for line in lines:
+                source.watch(line)
+        self._sink.lines(source.member, source.stream, lines)

@@ -1,0 +1,247 @@
+"""The runner of one core: events in, effects out, one timer.
+
+`post` is the one entry: every reaper, timer, probe, hook and signal calls it, on the loop's thread,
+and does nothing else. The first members are started before asyncio is even imported, so that they
+get ready meanwhile; what needs the loop is put off until it runs.
+"""
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from pairvisor.core import effects as do
+from pairvisor.core.events import (
+    Emptied,
+    Event,
+    Exit,
+    Exited,
+    Spawned,
+    StartRequested,
+    StopRequested,
+    TimePassed,
+)
+from pairvisor.core.state import GroupState, new, next_deadline
+from pairvisor.core.step import step
+from pairvisor.manifest.group import Group, Member, Method
+from pairvisor.runtime.children import Children, Command
+from pairvisor.runtime.folders import Folders
+from pairvisor.runtime.loop import new_loop
+from pairvisor.runtime.pump import Pump
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from pairvisor.runtime.tasks import Tasks
+
+NeedsLoop = do.Probe | do.CancelProbes | do.RunHook | do.CancelHook
+LISTENING = {Method.NOTIFY, Method.LOG}  # what a member says must find somebody listening
+STALL = 1.0  # seconds past a deadline that only a supervisor that did not run can explain
+
+
+class InternalError(Exception):
+    """The core or its runner broke; the group can't be supervised any longer."""
+
+
+class Clock(Struct):
+    """Monotonic seconds, less those in which this process was stopped or starved.
+
+    A deadline that passed while nobody looked has not been missed by a member.
+    """
+
+    lost: float = 0.0
+    last: float = 0.0
+
+    def now(self, deadline: float) -> float:
+        now = monotonic() - self.lost
+        if now > deadline + STALL:
+            self.lost += now - self.last
+            now = self.last
+        self.last = now
+        return now
+
+
+class Supervisor:
+    """Runs a group from its start to its end, in folders that are claimed already."""
+
+    def __init__(
+        self,
+        group: Group,
+        folders: Folders,
+        pump: Pump,
+        observe: Callable[[GroupState, do.News], None],
+    ) -> None:
+        self.group = group
+        self.state = new(group)
+        self.children = Children(group.places.run)
+        self._folders = folders
+        self._pump = pump
+        self._observe = observe
+        self._clock = Clock()
+        self._events: deque[Event] = deque()
+        self._is_working = False
+        self._put_off: list[do.Effect] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: Tasks | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._finish: do.Finish | None = None
+        self._fault: BaseException | None = None
+        self._interrupts = 0
+
+    def run(self) -> do.Finish:
+        """Start the group and return how it ended. Raises InternalError on a fault of ours."""
+        self.children.make_room(len(self.group.members))
+        self.post(StartRequested())
+        loop = new_loop()
+        loop.set_exception_handler(self._break)
+        loop.call_soon(self._enter, loop)
+        loop.run_forever()
+        if self._finish is None:
+            raise InternalError from self._fault
+        return self._finish
+
+    def post(self, event: Event) -> None:
+        """Let the core know; what it wants done is done before this returns, or is under way."""
+        self._events.append(event)
+        if not self._is_working:
+            self._work()
+
+    def _work(self) -> None:
+        self._is_working = True
+        while self._events:
+            event = self._events.popleft()
+            now = self._clock.now(next_deadline(self.state))
+            for effect in step(self.state, event, now):
+                self._carry_out(effect)
+        self._is_working = False
+        self._arm()
+
+    def _arm(self) -> None:
+        """The one timer: the earliest of all deadlines."""
+        if self._loop is None:
+            return
+        deadline = next_deadline(self.state) + self._clock.lost
+        if self._timer is not None:
+            if self._timer.when() == deadline:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if deadline < float("inf"):
+            self._timer = self._loop.call_at(deadline, self._time_passed)
+
+    def _time_passed(self) -> None:
+        self._timer = None
+        self.post(TimePassed())
+
+    def _carry_out(self, effect: do.Effect) -> None:
+        match effect:
+            case do.Spawn():
+                self._spawn(effect)
+            case do.Signal():
+                self.children.signal(effect.member, effect.signal, signal.SIGCONT)
+            case do.Kill():
+                self.children.kill(effect.member, partial(self._emptied, effect))
+            case do.Tidy():
+                self._folders.remove_stale_sockets()
+            case do.Finish():
+                self._end(effect)
+            case do.Probe() | do.CancelProbes() | do.RunHook() | do.CancelHook():
+                self._do_in_loop(effect)
+            case _:
+                self._observe(self.state, effect)
+
+    def _do_in_loop(self, effect: NeedsLoop) -> None:
+        if self._tasks is None:
+            self._put_off.append(effect)
+        else:
+            self._tasks.carry_out(effect)
+
+    def _spawn(self, effect: do.Spawn) -> None:
+        member = self.group.members[effect.member]
+        methods = {probe.method for probe in member.probes.values()}
+        if self._tasks is None and methods & LISTENING:
+            self._put_off.append(effect)
+            return
+        if effect.run > 1:
+            self._folders.remove_stale_sockets()
+        try:
+            self._start(member, effect.run, methods)
+        except OSError as error:
+            self._exited(member.name, effect.run, Exit(error=_why(error, member)))
+        else:
+            self.post(Spawned(member.name, effect.run))
+
+    def _start(self, member: Member, run: int, methods: set[Method]) -> None:
+        env = {**member.env, "PAIRVISOR_RESTARTS": str(run - 1)}
+        watch = None
+        if self._tasks is not None and Method.NOTIFY in methods:
+            env["NOTIFY_SOCKET"] = self._tasks.new_mailbox(member)
+        if self._tasks is not None and Method.LOG in methods:
+            watch = self._tasks.log_watch(member)
+        command = Command(member.command, env, member.working_dir, member.umask)
+        stdout = self._pump.attach(member.name, "stdout", watch)
+        stderr = self._pump.attach(member.name, "stderr", watch)
+        try:
+            over = partial(self._exited, member.name, run)
+            self.children.spawn(member.name, command, (stdout, stderr), over)
+        finally:
+            os.close(stdout)
+            os.close(stderr)
+
+    def _exited(self, member: str, run: int, end: Exit) -> None:
+        self.post(Exited(member, run, end, _noise()))
+
+    def _emptied(self, effect: do.Kill, left: int) -> None:
+        self.post(Emptied(effect.member, effect.run, left))
+
+    def _enter(self, loop: "asyncio.AbstractEventLoop") -> None:
+        """The loop runs: take signals, and catch up with what had to wait for it."""
+        from pairvisor.runtime.tasks import Tasks  # noqa: PLC0415 - it imports asyncio
+
+        self._loop = loop
+        self._tasks = Tasks(self.group, self.children, self.post)
+        handlers: dict[int, Callable[[], None]] = {
+            signal.SIGCHLD: self.children.reap,
+            signal.SIGTERM: self._terminated,
+            signal.SIGINT: self._interrupted,
+            signal.SIGHUP: self._terminated,
+        }
+        for signum, handler in handlers.items():
+            loop.add_signal_handler(signum, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers.keys())
+        put_off, self._put_off = self._put_off, []
+        for effect in put_off:
+            self._carry_out(effect)
+        self.children.reap()
+        self._arm()
+
+    def _terminated(self) -> None:
+        self.post(StopRequested())
+
+    def _interrupted(self) -> None:
+        """A second Ctrl-C means: sooner."""
+        self._interrupts += 1
+        self.post(StopRequested(hasten=self._interrupts > 1))
+
+    def _end(self, finish: do.Finish) -> None:
+        self._finish = finish
+        if self._loop is not None:
+            self._loop.stop()
+
+    def _break(self, _: object, context: dict[str, Any]) -> None:
+        self._fault = context.get("exception")
+        if self._loop is not None:
+            self._loop.stop()
+
+
+def _noise() -> float:
+    return int.from_bytes(os.urandom(4)) / 2**32
+
+
+def _why(error: OSError, member: Member) -> str:
+    return f"cannot run {member.command[0]}: {error.strerror}"

@@ -1,0 +1,80 @@
+"""What of the core's effects needs the loop: probes, hooks, and what they listen to."""
+
+import asyncio
+import re
+from collections.abc import Callable
+
+from pairvisor.core import effects as do
+from pairvisor.core.events import Event, HookEnded
+from pairvisor.manifest.group import Group, Member, Method
+from pairvisor.runtime import commands
+from pairvisor.runtime.children import Children
+from pairvisor.runtime.mailbox import Mailbox
+from pairvisor.runtime.prober import Prober
+from pairvisor.runtime.probes import About
+
+
+class Tasks:
+    """Made when the loop runs. Each task ends in one event for the core."""
+
+    def __init__(self, group: Group, children: Children, post: Callable[[Event], None]) -> None:
+        self._group = group
+        self._children = children
+        self._post = post
+        self._prober = Prober(post)
+        self._hooks: dict[str, asyncio.Task[None]] = {}
+        self._mailboxes: dict[str, Mailbox] = {}
+        self._log_matched: dict[str, asyncio.Event] = {}
+
+    def carry_out(self, effect: do.Probe | do.CancelProbes | do.RunHook | do.CancelHook) -> None:
+        match effect:
+            case do.Probe():
+                self._probe(effect)
+            case do.CancelProbes():
+                self._prober.cancel(effect.member)
+            case do.RunHook():
+                self._run_hook(effect)
+            case do.CancelHook():
+                if hook := self._hooks.pop(effect.member, None):
+                    hook.cancel()
+
+    def new_mailbox(self, member: Member) -> str:
+        """A socket for this run's sd_notify messages; its path. Raises OSError."""
+        if old := self._mailboxes.pop(member.name, None):
+            old.close()
+        mailbox = Mailbox(f"{self._group.places.notify}/{member.name}")
+        self._mailboxes[member.name] = mailbox
+        return mailbox.path
+
+    def log_watch(self, member: Member) -> Callable[[bytes], None]:
+        """For the pump to call with each line of this run's output: a probe waits for one."""
+        pattern = next(p.target[0] for p in member.probes.values() if p.method is Method.LOG)
+        matched = self._log_matched[member.name] = asyncio.Event()
+        expression, loop = re.compile(pattern.encode()), asyncio.get_running_loop()
+
+        def watch(line: bytes) -> None:
+            if not matched.is_set() and expression.search(line):
+                loop.call_soon_threadsafe(matched.set)
+
+        return watch
+
+    def _probe(self, effect: do.Probe) -> None:
+        about = About(
+            self._group.members[effect.member],
+            effect.purpose,
+            self._children,
+            self._mailboxes.get(effect.member),
+            self._log_matched.setdefault(effect.member, asyncio.Event()),
+        )
+        self._prober.schedule(about, effect.run, effect.delay)
+
+    def _run_hook(self, effect: do.RunHook) -> None:
+        task = asyncio.get_running_loop().create_task(self._hook(effect))
+        self._hooks[effect.member] = task
+
+    async def _hook(self, effect: do.RunHook) -> None:
+        member = self._group.members[effect.member]
+        command = commands.as_member(member, member.hooks[effect.hook])
+        owner = f"{member.name}/{effect.hook}"
+        passed, detail = await commands.run(self._children, owner, command)
+        self._post(HookEnded(effect.member, effect.run, effect.hook, passed, detail))
