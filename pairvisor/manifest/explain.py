@@ -13,6 +13,7 @@ import msgspec
 from pairvisor.manifest.decode import parse_unit
 from pairvisor.manifest.hints import did_you_mean, explain_unknown
 from pairvisor.manifest.model import Manifest, Probe
+from pairvisor.manifest.reference import KEYS
 from pairvisor.manifest.report import Report
 from pairvisor.manifest.units import Duration, SignalName, Size, Umask, shown
 
@@ -87,16 +88,16 @@ def _table_or_dict(value: dict[str, Any], arm: Any, report: Report) -> dict[str,
 
 def _table(value: dict[str, Any], table: type, report: Report) -> dict[str, Any]:
     types = _types(table)
-    for key in value:
-        if key not in types and not report.at(key).is_excused():
-            _report_unknown(key, table, set(types), report)
-    return _kept(
-        {
-            key: _value(written, types[key], report.at(key))
-            for key, written in value.items()
-            if key in types and not report.at(key).is_excused()
-        }
-    )
+    unsaid = {key for key in value if not report.at(key).is_excused()}
+    unknown = [key for key in value if key in unsaid and key not in types]
+    for key in unknown:
+        meant = _report_unknown(key, table, set(types), report)
+        _excuse(meant - value.keys(), report)
+    known = {key: written for key, written in value.items() if key in unsaid and key in types}
+    sound = _kept({k: _value(written, types[k], report.at(k)) for k, written in known.items()})
+    if unknown and table is Probe:
+        report.excuse()  # "a probe needs a method" would be no news
+    return sound
 
 
 def _types(table: type) -> dict[str, Any]:
@@ -105,13 +106,15 @@ def _types(table: type) -> dict[str, Any]:
     return {field.encode_name: hints[field.name] for field in msgspec.structs.fields(table)}
 
 
-def _report_unknown(key: str, table: type, known: set[str], report: Report) -> None:
+def _report_unknown(key: str, table: type, known: set[str], report: Report) -> frozenset[str]:
     explanation = explain_unknown(key, table.__name__, known)
     report.at(key).error(explanation.message)
-    for meant in explanation.meant:
-        report.at(meant).excuse()  # "command is missing" would be no news
-    if table is Probe:
-        report.excuse()  # nor would "a probe needs a method"
+    return explanation.meant
+
+
+def _excuse(keys: frozenset[str], report: Report) -> None:
+    for key in keys:
+        report.at(key).excuse()  # "command is missing" would be no news
 
 
 def _kept(values: dict[str, Any]) -> dict[str, Any]:
@@ -127,13 +130,13 @@ def _leaf(value: Any, wanted: Any, arms: tuple[Any, ...], report: Report) -> Any
     try:
         msgspec.convert(value, wanted, dec_hook=parse_unit)
     except (msgspec.ValidationError, OverflowError):
-        report.error(_why(value, arms))
+        report.error(_why(value, arms, report))
     else:
         return value
     return {} if any(_is_table(arm) for arm in arms) else _LEFT_OUT
 
 
-def _why(value: Any, arms: tuple[Any, ...]) -> str:
+def _why(value: Any, arms: tuple[Any, ...], report: Report) -> str:
     for arm in arms:
         if arm in _UNITS:
             return _why_no_unit(value, arm)
@@ -141,7 +144,7 @@ def _why(value: Any, arms: tuple[Any, ...]) -> str:
     if allowed and isinstance(value, str):
         return f"expected {_either(allowed)}, got {shown(value)}{did_you_mean(value, allowed)}"
     wanted = _WORDS if arms == (str, list[str]) else " or ".join(map(_in_words, arms))
-    return f"expected {wanted}, got {shown(value)}{_advice(value, arms)}"
+    return f"expected {wanted}, got {shown(value)}{_advice(value, arms, report)}"
 
 
 def _why_no_unit(value: Any, unit: Any) -> str:
@@ -171,7 +174,10 @@ def _in_words(arm: Any) -> str:
     return "a list" if get_origin(arm) is list else "a table"
 
 
-def _advice(value: Any, arms: tuple[Any, ...]) -> str:
+def _advice(value: Any, arms: tuple[Any, ...], report: Report) -> str:
     if arms == (str,) and isinstance(value, int | float):
         return f' (write "{shown(value)}")'
-    return ""
+    key = str(report.key[-1])
+    examples = (entries[key].example for entries in KEYS.values() if key in entries)
+    example = next((each for each in examples if each.startswith("{")), "")
+    return f" (such as {key} = {example})" if example else ""

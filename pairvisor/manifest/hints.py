@@ -10,14 +10,14 @@ from pairvisor.manifest import model
 from pairvisor.manifest.neighbours import NEIGHBOURS
 
 _TABLES: dict[str, type] = {
-    "the top of the file": model.Manifest,
-    "[init.NAME]": model.Init,
-    "[sidecars.NAME]": model.Sidecar,
-    "[primary]": model.Primary,
-    "[restart]": model.Restart,
-    "stop": model.Stop,
-    "hooks": model.Hooks,
-    "a probe (startup, ready or live)": model.Probe,
+    "at the top of the file": model.Manifest,
+    "in [init.NAME]": model.Init,
+    "in [sidecars.NAME]": model.Sidecar,
+    "in [primary]": model.Primary,
+    "in [restart]": model.Restart,
+    "in stop = { … }": model.Stop,
+    "in hooks = { … }": model.Hooks,
+    "in a probe (startup, ready or live)": model.Probe,
 }
 _SERVING_ONLY = {
     "startup": "an init has no readiness: what waits for it waits until it has succeeded",
@@ -51,12 +51,12 @@ def _hint(key: str, table: str, known: set[str]) -> str:
         return f' (did you mean "{same}"?)'
     if neighbour := NEIGHBOURS.get(plain(key)):
         return f": {neighbour}"
-    return did_you_mean(key, known) or _elsewhere(key)
+    return _elsewhere(key) or did_you_mean(key, known)
 
 
 def _elsewhere(key: str) -> str:
     places = [place for place, table in _TABLES.items() if key in _keys(table)]
-    return f": this belongs in {' or '.join(places)}" if places else ""
+    return f": it belongs {' or '.join(places)}" if places else ""
 
 
 def _keys(table: type) -> tuple[str, ...]:

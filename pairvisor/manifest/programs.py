@@ -22,13 +22,13 @@ def find_program(word: str, folder: str, path: str | None) -> str:
     variable of the member, whose own relative entries are relative to `folder` too.
     """
     if "/" in word:
-        found = os.path.join(folder, word)
+        found = os.path.join(folder, word.removeprefix("./"))
     else:
         found = _in_path(word, folder, DEFAULT_PATH if path is None else path)
     reason = _why_not(found, folder, path)
     if reason:
-        shown = word if found in (word, os.path.join(folder, word)) else f"{word} ({found})"
-        raise ProgramError(f'cannot run "{shown}": {reason}')
+        where = "" if "/" in word else f" ({found})"
+        raise ProgramError(f'cannot run "{word}"{where}: {reason}')
     return found
 
 

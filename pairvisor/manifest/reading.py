@@ -33,9 +33,20 @@ def _read(path: str, uid: int) -> bytes:
         raise UnreadableError("no such file", missing=True) from None
     except (OSError, ValueError) as error:
         raise UnreadableError(f"cannot read it: {_reason(error)}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check_status(path, os.fstat(descriptor), uid)
-        content = file.read(LARGEST + 1)
+        return _content(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _content(descriptor: int) -> bytes:
+    content = b""
+    try:
+        while chunk := os.read(descriptor, LARGEST + 1 - len(content)):
+            content += chunk
+    except OSError as error:
+        raise UnreadableError(f"cannot read it: {_reason(error)}") from None
     if len(content) > LARGEST:
         raise UnreadableError(f"larger than {LARGEST // 1024} KiB, which is the most it may have")
     return content
