@@ -1,0 +1,146 @@
+"""Real groups for tests: start `pairvisor up`, read what it says, find its processes.
+
+Nothing here sleeps: a test waits for a line, for a pidfd, or with `eventually`, the only poller.
+"""
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+WITHIN = 20.0  # seconds; ten times and more what anything here usually takes
+
+
+def eventually(check: Callable[[], object], within: float = WITHIN) -> None:
+    """Poll until `check` is true. Raises AssertionError when the time is over."""
+    end = time.monotonic() + within
+    while not check():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {within:g} s")
+        select.select([], [], [], 0.005)
+
+
+def gone(pid: int, within: float = WITHIN) -> None:
+    """Wait for a process's end by its pidfd; a zombie has ended."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        readable, _, _ = select.select([pidfd], [], [], within)
+        assert readable, f"process {pid} is still there after {within:g} s"
+    finally:
+        os.close(pidfd)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Up:
+    """A running `pairvisor up`, from `up()`. Its pid is the guard's."""
+
+    def __init__(self, manifest: Path, env: dict[str, str]) -> None:
+        self.manifest = manifest
+        self.env = env
+        self.said = ""
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "pairvisor", "up", "-f", manifest.name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=manifest.parent,
+            env=env,
+            start_new_session=True,
+        )
+        assert self.popen.stdout is not None
+        self._out = self.popen.stdout.fileno()
+
+    @property
+    def guard(self) -> int:
+        return self.popen.pid
+
+    @property
+    def supervisor(self) -> int:
+        """The guard's one child."""
+        pid = int(Path(f"/proc/{self.guard}/task/{self.guard}/children").read_text().split()[0])
+        return pid
+
+    @property
+    def run(self) -> Path:
+        """The group's runtime folder: there is only one in this test's own XDG_RUNTIME_DIR."""
+        return next(Path(self.env["XDG_RUNTIME_DIR"], "pairvisor").iterdir())
+
+    def read_until(self, pattern: str, within: float = WITHIN) -> re.Match[str]:
+        """Read on until a line matches, and forget what was before. AssertionError if none does."""
+        end = time.monotonic() + within
+        while not (match := re.search(pattern, self.said, re.MULTILINE)):
+            assert self._read(end - time.monotonic()), f"{pattern!r} was not said in:\n{self.said}"
+        self.said = self.said[match.end() :]
+        return match
+
+    def _read(self, within: float) -> bool:
+        readable, _, _ = select.select([self._out], [], [], max(within, 0))
+        piece = os.read(self._out, 1 << 16) if readable else b""
+        self.said += piece.decode(errors="replace")
+        return bool(piece)
+
+    def wait(self, within: float = WITHIN) -> int:
+        """Read to the end of the output and return the exit status."""
+        end = time.monotonic() + within
+        while self._read(end - time.monotonic()):
+            pass
+        return self.popen.wait(max(end - time.monotonic(), 0.1))
+
+    def signal(self, signum: int) -> None:
+        self.popen.send_signal(signum)
+
+    def stop(self, within: float = WITHIN) -> int:
+        """SIGTERM, and the exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait(within)
+
+    def processes(self, member: str = "") -> list[int]:
+        """Every live process of the group (of one member), by its environment."""
+        wanted = {f"PAIRVISOR_RUN={self.env['XDG_RUNTIME_DIR']}/pairvisor/".encode()}
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            is_ours = any(v.startswith(w) for v in variables for w in wanted)
+            is_its = not member or f"PAIRVISOR_MEMBER={member}".encode() in variables
+            if is_ours and is_its and is_alive(int(pid)):
+                found.append(int(pid))
+        return found
+
+
+@contextmanager
+def up(folder: Path, manifest: str, **env: str) -> Iterator[Up]:
+    """Write the manifest into the folder and run it; whatever is left at the end is killed."""
+    path = folder / "pairvisor.toml"
+    path.write_text(manifest)
+    runtime = folder / "xdg"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PAIRVISOR_")}
+    group = Up(path, {**clean, "XDG_RUNTIME_DIR": str(runtime), "NO_COLOR": "1", **env})
+    try:
+        yield group
+    finally:
+        for pid in {group.popen.pid, *group.processes()}:
+            if is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        group.popen.wait()
+        assert group.popen.stdout is not None
+        group.popen.stdout.close()
