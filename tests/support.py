@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,8 +74,7 @@ class Up:
     @property
     def supervisor(self) -> int:
         """The guard's one child."""
-        pid = int(Path(f"/proc/{self.guard}/task/{self.guard}/children").read_text().split()[0])
-        return pid
+        return int(Path(f"/proc/{self.guard}/task/{self.guard}/children").read_text().split()[0])
 
     @property
     def run(self) -> Path:
@@ -128,9 +128,12 @@ class Up:
 
 @contextmanager
 def up(folder: Path, manifest: str, **env: str) -> Iterator[Up]:
-    """Write the manifest into the folder and run it; whatever is left at the end is killed."""
+    """Write the manifest of a group `test` into the folder and run it.
+
+    Whatever of it is left at the end is killed.
+    """
     path = folder / "pairvisor.toml"
-    path.write_text(manifest)
+    path.write_text('name = "test"\n' + textwrap.dedent(manifest))
     runtime = folder / "xdg"
     runtime.mkdir(mode=0o700, exist_ok=True)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PAIRVISOR_")}
