@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 import stat
-from pathlib import Path
+from contextlib import suppress
 
 from pairvisor.manifest.group import Places
 
@@ -38,8 +38,8 @@ class Folders:
 
         Raises AlreadyRunningError, UnsafeFolderError, and OSError where a folder can't be made.
         """
-        run = Path(self.places.run)
-        run.parent.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        run = self.places.run
+        _make_parent(os.path.dirname(run))
         self._folder, self.lock = _lock(run)
         self._clear()
         for path, mode in (
@@ -75,7 +75,7 @@ class Folders:
             os.unlink(path)
 
 
-def _lock(run: Path) -> tuple[int, int]:
+def _lock(run: str) -> tuple[int, int]:
     """Descriptors of the folder and of its lock, which is ours."""
     while True:
         folder = _open_own(run)
@@ -84,7 +84,7 @@ def _lock(run: Path) -> tuple[int, int]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The one before us may have removed it between our open and our lock.
-            if os.path.samestat(os.fstat(lock), os.stat(run / LOCK, follow_symlinks=False)):
+            if os.path.samestat(os.fstat(lock), os.stat(LOCK, dir_fd=folder)):
                 return folder, lock
         except BlockingIOError:
             os.close(lock)
@@ -96,8 +96,21 @@ def _lock(run: Path) -> tuple[int, int]:
         os.close(folder)
 
 
-def _open_own(run: Path) -> int:
-    run.mkdir(mode=0o750, exist_ok=True)
+def _make_parent(folder: str) -> None:
+    """The folder of all groups: root's is for all to see, others' are their own."""
+    if not os.path.isdir(folder):
+        os.makedirs(folder)
+        os.chmod(folder, 0o755 if os.geteuid() == 0 else 0o700)
+    about = os.lstat(folder)
+    is_shared = about.st_mode & 0o022 and not about.st_mode & stat.S_ISVTX
+    if about.st_uid not in (0, os.geteuid()) or is_shared:
+        # Whoever owns it could put a folder of his own in the place of ours.
+        raise UnsafeFolderError(f"{folder} is another user's, or others may write to it: remove it")
+
+
+def _open_own(run: str) -> int:
+    with suppress(FileExistsError):
+        os.mkdir(run, 0o750)
     try:
         folder = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:

@@ -1,0 +1,12 @@
+"""Options that several commands have."""
+
+import click
+
+from pairvisor.cli.manifests import NAME
+
+file = click.option(
+    "-f",
+    "--file",
+    metavar="FILE",
+    help=f"The manifest. Default: {NAME} in this folder, or in one above it.",
+)
