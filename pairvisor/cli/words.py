@@ -49,7 +49,8 @@ def seconds(duration: float) -> str:
         return f"{duration:.2g} s"
     if duration < 120:
         return f"{duration:.0f} s"
-    return f"{duration // 60:.0f} min {duration % 60:.0f} s"
+    minutes, rest = divmod(round(duration), 60)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
 def result(finish: do.Finish) -> str:

@@ -1,0 +1,142 @@
+"""`pairvisor plan`."""
+
+import json
+import shlex
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pairvisor.cli import options, words
+from pairvisor.cli.manifests import load_or_exit
+from pairvisor.manifest.group import Group, Member, Probe, Role
+from pairvisor.manifest.order import dot, stages
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+WIDEST = 4000  # characters in a line that is not for a terminal
+
+
+@click.command("plan")
+@options.file
+@click.option("--dot", "as_dot", is_flag=True, help="A graph in Graphviz' language.")
+@click.option("--json", "as_json", is_flag=True, help="The plan as JSON, for programs.")
+def command(file: str | None, as_dot: bool, as_json: bool) -> None:
+    """Show who starts and stops when, and what waits for what. Nothing is started.
+
+    Members of one step start together, each as soon as what it waits for has come; stopping is
+    the reverse. `pairvisor plan --dot | dot -Tsvg` draws it.
+    """
+    if as_dot and as_json:
+        raise click.UsageError("--dot and --json exclude each other")
+    group = load_or_exit(file)
+    if as_dot:
+        click.echo(dot(group), nl=False)
+    elif as_json:
+        click.echo(json.dumps(as_data(group), indent=2))
+    else:
+        _show(group)
+
+
+def as_data(group: Group) -> dict[str, Any]:
+    """The plan in JSON's types; times in seconds, null where there is no limit."""
+    return {
+        "group": group.name,
+        "manifest": group.manifest,
+        "run": group.places.run,
+        "grace": group.grace,
+        "start_timeout": _limit(group.start_timeout),
+        "start": stages(group),
+        "stop": _stops(group),
+        "members": [_member_as_data(member) for member in group.members.values()],
+    }
+
+
+def _member_as_data(member: Member) -> dict[str, Any]:
+    return {
+        "name": member.name,
+        "role": member.role,
+        "concern": member.concern,
+        "origin": member.origin,
+        "command": list(member.command),
+        "working_dir": member.working_dir,
+        "after": dict(member.after),
+        "probes": {
+            purpose: {"method": probe.method, "target": list(probe.target)}
+            for purpose, probe in member.probes.items()
+        },
+        "start_timeout": _limit(member.start_timeout),
+        "timeout": _limit(member.timeout),
+        "stop_signal": words.signal_name(member.stop_signal),
+        "stop_grace": _limit(member.stop_grace),
+        "on_success": member.on_success,
+        "on_failure": member.on_failure,
+    }
+
+
+def _stops(group: Group) -> list[list[str]]:
+    """The reverse of the start, without the inits: they have ended by then."""
+    is_init = {name: member.role is Role.INIT for name, member in group.members.items()}
+    steps = [[name for name in names if not is_init[name]] for names in stages(group)[::-1]]
+    return [names for names in steps if names]
+
+
+def _limit(seconds: float) -> float | None:
+    return seconds if isfinite(seconds) else None
+
+
+def _show(group: Group) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only where something is drawn
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDEST  # what is piped is for others to cut
+    console.print(_tree(group), no_wrap=True, overflow="ellipsis")
+
+
+def _tree(group: Group) -> "Tree":
+    from rich.markup import escape  # noqa: PLC0415 - with the console
+    from rich.tree import Tree  # noqa: PLC0415
+
+    tree = Tree(f"[bold]{escape(group.name)}[/]  ({escape(group.manifest)})")
+    start = tree.add("start, ready within " + _time(group.start_timeout))
+    for number, names in enumerate(stages(group), 1):
+        step = start.add(f"step {number}")
+        for name in names:
+            about = step.add(_title(group.members[name], escape))
+            for line in _facts(group.members[name]):
+                about.add(escape(line))
+    stop = tree.add("stop, the last SIGKILL within " + _time(group.grace))
+    for number, names in enumerate(_stops(group), 1):
+        told = ", ".join(escape(_farewell(group.members[name])) for name in names)
+        stop.add(f"step {number}: {told}")
+    return tree
+
+
+def _title(member: Member, escape: Any) -> str:
+    concern = f", {escape(member.concern)}" if member.concern else ""
+    command = escape(shlex.join(member.command))
+    return f"[bold]{escape(member.name)}[/] ({member.role}{concern}): {command}"
+
+
+def _facts(member: Member) -> list[str]:
+    """What it waits for, how it is seen to be ready and alive, what its end does."""
+    waits = ", ".join(f"{name} {gate}" for name, gate in member.after.items())
+    probes = [f"{purpose}: {_probe(probe)}" for purpose, probe in member.probes.items()]
+    on_success = "go on" if member.role is Role.INIT else member.on_success
+    fate = f"on success {on_success}, on failure {member.on_failure}"
+    return [f"waits for {waits}" if waits else "waits for nothing", *probes, fate]
+
+
+def _probe(probe: Probe) -> str:
+    return f"{probe.method} {shlex.join(probe.target)}, every {_time(probe.interval)}".strip()
+
+
+def _farewell(member: Member) -> str:
+    within = f" within {_time(member.stop_grace)}" if isfinite(member.stop_grace) else ""
+    return f"{member.name} ({words.signal_name(member.stop_signal)}{within})"
+
+
+def _time(seconds: float) -> str:
+    return words.seconds(seconds) if isfinite(seconds) else "any time"
