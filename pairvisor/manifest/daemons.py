@@ -13,14 +13,13 @@ _STAYS_ONLY_WITH: dict[str, tuple[Callable[[str], bool], str]] = {
     "rsyslogd": (lambda words: " -n" in words, "-n"),
     "lsyncd": (lambda words: " -nodaemon" in words, "-nodaemon"),
 }
-_LEAVES_WITH: dict[str, tuple[str, str]] = {
-    "redis-server": (" --daemonize yes", "--daemonize no"),
-    "haproxy": (" -D", "-W or -Ws instead of -D"),
-    "caddy": (" start", "run instead of start"),
-    "gunicorn": (" --daemon", "no --daemon"),
-    "uwsgi": (" --daemonize", "no --daemonize"),
-    "pg_ctl": (" start", "the program postgres itself"),
-    "apachectl": (" start", "-D FOREGROUND instead of start"),
+_LEAVES_WITH: dict[str, tuple[tuple[str, ...], str]] = {
+    "redis-server": (("--daemonize yes",), "--daemonize no"),
+    "haproxy": (("-D",), "-W or -Ws instead of -D"),
+    "caddy": (("start",), "run instead of start"),
+    "gunicorn": (("--daemon", "-D"), "no --daemon"),
+    "uwsgi": (("--daemonize", "-d"), "no --daemonize"),
+    "apachectl": (("start",), "-D FOREGROUND instead of start"),
 }
 
 
@@ -35,7 +34,8 @@ def how_to_stay(words: tuple[str, ...]) -> str:
         return "" if stays(line) else _advice(program, with_what)
     if program in _LEAVES_WITH:
         leaving, instead = _LEAVES_WITH[program]
-        return _advice(program, instead) if f"{leaving} " in f"{line} " else ""
+        leaves = any(f" {option} " in f"{line} " for option in leaving)
+        return _advice(program, instead) if leaves else ""
     return ""
 
 

@@ -16,6 +16,11 @@ from pairvisor.manifest.report import Key, Report
 from pairvisor.manifest.resolve import Setting, resolve
 from pairvisor.manifest.unsupported import refuse_unsupported
 
+# tomllib's time grows with the square of a dotted key's parts: minutes for one of a megabyte.
+# No part of this pattern looks far ahead, so that its own time doesn't.
+_PART = r"""(?:"(?:[^"\\\n]|\\.){0,99}+"|'[^'\n]{0,99}+'|[\w-]{1,99}+)"""
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:{_PART}[ \t]{{0,9}}+\.[ \t]{{0,9}}+){{100}}")
+
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str], uid: int) -> Group:
     """Read, check and resolve the manifest at `path`, for a supervisor of that environment.
@@ -50,6 +55,9 @@ def _read(file: str, uid: int) -> str:
 
 
 def _parse(text: str, file: str) -> dict[str, Any]:
+    if match := _LONG_KEY.search(text):
+        line = text.count("\n", 0, match.start()) + 1
+        raise ManifestError([Problem(file, line, "", "a key with a hundred parts or more")])
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -19,6 +19,7 @@ _STRING = re.compile(
     r"|'[^'\n]*'",
     re.DOTALL,
 )
+_DEEPEST = 10  # parts of a key: no manifest has more, and each costs as much as all above it
 _SCALAR = re.compile(r"[^,\]}\n#]*")
 
 
@@ -79,7 +80,7 @@ class _Scanner:
         *outer, last = self._key()
         self._at += 2 if of_array else 1
         table = self._note(self._inside(()), outer, start)
-        key = (*table, last)
+        key = _below(table, last)
         self._offsets.setdefault(key, start)
         if not of_array:
             return self._inside(key)
@@ -90,7 +91,7 @@ class _Scanner:
 
     def _note(self, table: Key, parts: list[str], offset: int) -> Key:
         for part in parts:
-            table = (*table, part)
+            table = _below(table, part)
             self._offsets.setdefault(table, offset)
             table = self._inside(table)
         return table
@@ -132,8 +133,9 @@ class _Scanner:
             if self._text[self._at] == ",":
                 self._at += 1
                 continue
-            self._offsets[(*key, index)] = self._at
-            self._value((*key, index))
+            element = _below(key, index)
+            self._offsets.setdefault(element, self._at)
+            self._value(element)
             index += 1
         self._at += 1
 
@@ -145,6 +147,10 @@ class _Scanner:
             else:
                 self._pair(key)
         self._at += 1
+
+
+def _below(key: Key, part: str | int) -> Key:
+    return (*key, part) if len(key) < _DEEPEST else key
 
 
 def _unquoted(part: str) -> str:

@@ -17,6 +17,7 @@ from pairvisor.manifest.paths import below, lies_in
 from pairvisor.manifest.probes import check_socket_length, resolve_probe
 from pairvisor.manifest.programs import Programs
 from pairvisor.manifest.report import Report
+from pairvisor.manifest.units import shown
 
 
 class Common(Struct, frozen=True):
@@ -162,7 +163,7 @@ def _stop_grace(stop: model.Stop, whole: float, report: Report) -> float:
 def _success_codes(codes: list[int], report: Report) -> frozenset[int]:
     for index, code in enumerate(codes):
         if not 0 <= code <= 255:
-            report.at(index).error(f"an exit code is between 0 and 255, not {code}")
+            report.at(index).error(f"an exit code is between 0 and 255, not {shown(code)}")
     return frozenset(codes)
 
 

@@ -13,6 +13,7 @@ from pairvisor.manifest.places import LONGEST_SOCKET
 from pairvisor.manifest.report import Report
 
 SHORTEST_INTERVAL = 0.01  # seconds
+MOST = 1_000_000  # of anything that is counted
 _ADDRESS = re.compile(r"(\[[^\]]*\]|[^:\[\]/]+):(\d{1,5})")
 _URL = re.compile(r"http://(\[[^\]]*\]|[^:/?#\[\]]+)(:\d+)?([/?][^#\s]*)?")
 _METHODS = ", ".join(Method)
@@ -64,10 +65,10 @@ def _check_thresholds(written: model.Probe, purpose: Purpose, report: Report) ->
         report.at("interval").error('at least "10ms"')
     if written.timeout <= 0:
         report.at("timeout").error("more than 0")
-    if written.failures < 1:
-        report.at("failures").error("at least 1")
-    if written.successes < 1:
-        report.at("successes").error("at least 1")
+    if not 1 <= written.failures <= MOST:
+        report.at("failures").error(f"between 1 and {MOST}")
+    if not 1 <= written.successes <= MOST:
+        report.at("successes").error(f"between 1 and {MOST}")
     elif written.successes > 1 and purpose is not Purpose.READY:
         report.at("successes").error(f"only 1 makes sense for {purpose.value} (as in Kubernetes)")
 

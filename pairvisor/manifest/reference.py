@@ -308,9 +308,17 @@ def is_unsupported(table: type[Struct], key: str) -> bool:
     return key in model.NOT_YET.get(table, ()) or table in UNSUPPORTED_TABLES
 
 
-UNSUPPORTED_TABLES = frozenset(
-    {model.Reload, model.Limits, model.Log, model.Input, model.Socket, model.Volume}
-    | {model.Secret, model.Network}
+UNSUPPORTED_TABLES: frozenset[type[Struct]] = frozenset(
+    (
+        model.Reload,
+        model.Limits,
+        model.Log,
+        model.Input,
+        model.Socket,
+        model.Volume,
+        model.Secret,
+        model.Network,
+    )
 )
 
 

@@ -15,7 +15,7 @@ from pairvisor.manifest.member import Common, MemberMaker, check_grace
 from pairvisor.manifest.names import group_name
 from pairvisor.manifest.order import Waits, resolve_order
 from pairvisor.manifest.places import find_places
-from pairvisor.manifest.probes import check_socket_length
+from pairvisor.manifest.probes import MOST, check_socket_length
 from pairvisor.manifest.programs import Programs
 from pairvisor.manifest.report import Report
 
@@ -72,8 +72,8 @@ def _check_restart(written: model.Restart, report: Report) -> None:
         report.at("factor").error("between 1 and 1000")
     if not 0 <= written.jitter <= 1:
         report.at("jitter").error("between 0 and 1")
-    if written.limit < 0:
-        report.at("limit").error("at least 0 (0: no limit)")
+    if not 0 <= written.limit <= MOST:
+        report.at("limit").error(f"between 0 and {MOST} (0: no limit)")
     if written.limit and not written.within:
         report.at("within").error("more than 0 where there is a limit")
 

@@ -32,10 +32,10 @@ _UNITS: dict[type, dict[str, Any]] = {
 _EXTENDED = (model.Process, model.Serving)
 
 
-def json_schema() -> dict[str, Any]:
+def schema() -> dict[str, Any]:
     """A JSON Schema (draft 2020-12) of the manifest. It knows types, not what fits together."""
-    schema = msgspec.json.schema(model.Manifest, schema_hook=_UNITS.__getitem__)
-    tables: dict[str, Any] = schema["$defs"]
+    made = msgspec.json.schema(model.Manifest, schema_hook=_UNITS.__getitem__)
+    tables: dict[str, Any] = made["$defs"]
     for table in KEYS:
         if table.__name__ in tables:
             _describe(tables[table.__name__]["properties"], table)
@@ -45,7 +45,7 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "pairvisor manifest",
-        **schema,
+        **made,
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairvisor.manifest.locate import Key, Lines, line_of
@@ -29,10 +29,10 @@ text = """
 key = "value" \"""
 """
 raw = '''
-     """'''
+    """'''
 fake = 1
 ''''"""
-     r"""
+    r"""
 after = 1979-05-27 07:32:00
 empty = ""
 [ table . sub ]
@@ -116,6 +116,7 @@ def inline(value: Any) -> str:
     return quoted(value) if isinstance(value, str) else str(value).lower()
 
 
+@settings(deadline=None)
 @given(st.dictionaries(KEYS, st.dictionaries(KEYS, VALUES, max_size=3), max_size=3))
 def test_every_key_is_found_where_it_was_written(tables: dict[str, dict[str, Any]]) -> None:
     text = ""

@@ -54,10 +54,18 @@ def test_deep_nesting(tmp_path: Path, opening: str) -> None:
     assert said_of(deep) == "FILE: lists or tables are nested too deeply"
 
 
-def test_deep_dotted_keys_are_only_an_unknown_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["x", '"x y"', "'.'", '"\\""'])
+def test_a_key_of_many_parts(tmp_path: Path, part: str) -> None:
     deep = tmp_path / "deep.toml"
-    deep.write_text(f"x{'.x' * 10_000} = 1\n{SOUND}")
-    assert said_of(deep) == "FILE:1: x: unknown key"
+    deep.write_text(SOUND + ".".join([part] * 100_000) + " = 1\n")
+    assert said_of(deep) == "FILE:3: a key with a hundred parts or more"
+
+
+@pytest.mark.parametrize("filler", ["a", '"', '\\"', "'", "a.", "[", "\n", "# ", "a b ", "- "])
+def test_long_texts_are_no_work(tmp_path: Path, filler: str) -> None:
+    long = tmp_path / "long.toml"
+    long.write_text("# " + filler * (1_000_000 // len(filler)))
+    said_of(long)
 
 
 def test_number_with_too_many_digits(tmp_path: Path) -> None:
@@ -68,8 +76,14 @@ def test_number_with_too_many_digits(tmp_path: Path) -> None:
 
 def test_hexadecimal_number_that_python_does_not_print(tmp_path: Path) -> None:
     long = tmp_path / "long.toml"
-    long.write_text(f"grace = 0x{'f' * 5000}\n[restart]\nlimit = 0x{'f' * 5000}\n{SOUND}")
-    assert said_of(long).count("got a huge number") == 2
+    long.write_text(
+        f"grace = 0x{'f' * 5000}\n{SOUND}success_codes = [0x{'f' * 5000}]\n"
+        f"[restart]\nlimit = 0x{'f' * 5000}\nfactor = 0x{'f' * 5000}\n"
+    )
+    said = said_of(long).splitlines()
+    assert len(said) == 4
+    assert "huge number" in said[0]
+    assert "huge number" in said[1]
 
 
 def test_too_many_members(tmp_path: Path) -> None:
@@ -92,7 +106,7 @@ def test_root_refuses_what_others_may_write(tmp_path: Path) -> None:
     assert said_of(manifest, uid=0) == (
         "FILE: others may write this file, so it is not used for root (chmod o-w FILE)"
     )
-    assert load(manifest, ENVIRON, 1000)
+    assert load(manifest, ENVIRON, 1000).name == "shop"
 
 
 def test_root_refuses_env_files_that_others_may_write(tmp_path: Path) -> None:

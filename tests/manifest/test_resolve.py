@@ -5,9 +5,11 @@ from pathlib import Path
 from signal import SIGHUP, SIGINT
 
 import pytest
-from conftest import Loader, Refuser
 
 from pairvisor.manifest.group import Fate, Gate, Hook, Method, Purpose, Role
+from pairvisor.manifest.load import load
+from pairvisor.manifest.places import find_places
+from tests.manifest.conftest import Loader, Refuser
 
 SOUND = '[primary]\ncommand = "sleep 100"\n'
 
@@ -201,8 +203,6 @@ def test_programs_that_leave_for_the_background(
     ],
 )
 def test_places(name: str, environ: dict[str, str], uid: int, run: str) -> None:
-    from pairvisor.manifest.places import find_places
-
     assert find_places(name, environ, uid).run == run
 
 
@@ -210,8 +210,6 @@ def test_places(name: str, environ: dict[str, str], uid: int, run: str) -> None:
     ("path", "name"), [("web/pairvisor.toml", "web"), ("web/a.toml", "a"), ("b", "b")]
 )
 def test_default_names(tmp_path: Path, path: str, name: str) -> None:
-    from pairvisor.manifest.load import load
-
     manifest = tmp_path / path
     manifest.parent.mkdir(exist_ok=True)
     manifest.write_text(SOUND)
