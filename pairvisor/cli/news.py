@@ -5,7 +5,9 @@ from time import monotonic
 from pairvisor.cli import words
 from pairvisor.cli.console import Console
 from pairvisor.core import effects as do
+from pairvisor.core.events import Exit
 from pairvisor.core.state import Goal, GroupPhase, GroupState, Phase
+from pairvisor.manifest.group import Member, Role
 from pairvisor.runtime.pump import Pump
 
 
@@ -18,6 +20,7 @@ class Reporter:
         self._began = monotonic()
         self._round_began = self._began
         self._spawned: dict[str, float] = {}
+        self._phase = GroupPhase.IDLE  # at this piece of news; the state is further on
 
     def tell(self, group: GroupState, news: do.News) -> None:
         match news:
@@ -26,7 +29,7 @@ class Reporter:
             case do.GroupMoved():
                 self._group_moved(group, news)
             case do.ReadinessChanged():
-                self._readiness_changed(group, news)
+                self._readiness_changed(news)
             case do.LeftBehind():
                 self._left_behind(group, news)
         if self._console.is_terminal:
@@ -44,9 +47,8 @@ class Reporter:
             case Phase.STARTING:
                 self._spawned[name] = monotonic()
             case Phase.EMPTYING if news.exit is not None:
-                expected = group.phase is GroupPhase.STOPPING
-                self._say(f"{name} {words.end(news.exit)}{' on the stop' if expected else ''}")
-            case Phase.STOPPING if group.phase is not GroupPhase.STOPPING and news.cause:
+                self._say(f"{name} {self._end(group.members[name].spec, news.exit)}")
+            case Phase.STOPPING if self._phase is not GroupPhase.STOPPING and news.cause:
                 self._say(f"{words.cause(news.cause)}; it is stopped")
             case Phase.KILLING:
                 self._say(f"{name} did not end in time and is killed")
@@ -58,7 +60,15 @@ class Reporter:
             case _:
                 pass
 
+    def _end(self, member: Member, how: Exit) -> str:
+        if self._phase is GroupPhase.STOPPING and words.is_normal_stop(member, how):
+            return "stopped"
+        if member.role is Role.INIT and how.code in member.success_codes:
+            return "succeeded"
+        return words.end(how)
+
     def _group_moved(self, group: GroupState, news: do.GroupMoved) -> None:
+        self._phase = news.phase
         match news.phase:
             case GroupPhase.STARTING:
                 self._round_began = monotonic()
@@ -76,18 +86,16 @@ class Reporter:
             case _:
                 pass
 
-    def _readiness_changed(self, group: GroupState, news: do.ReadinessChanged) -> None:
-        member = group.members[news.member]
+    def _readiness_changed(self, news: do.ReadinessChanged) -> None:
         if news.ready:
             took = words.seconds(monotonic() - self._spawned[news.member])
             self._say(f"{news.member} is ready, after {took}")
-        elif member.phase is Phase.RUNNING:
-            detail = f": {news.detail}" if news.detail else ""
-            self._say(f"{news.member} is not ready any more{detail}")
+        elif news.detail:
+            self._say(f"{news.member} is not ready any more: {news.detail}")
 
     def _left_behind(self, group: GroupState, news: do.LeftBehind) -> None:
         member = group.members[news.member]
-        if group.phase is not GroupPhase.STOPPING or member.succeeded:
+        if self._phase is not GroupPhase.STOPPING or member.succeeded:
             plural = "es" if news.count > 1 else ""
             self._say(
                 f"{news.member} left {news.count} process{plural} behind, killed: a member has to "

@@ -5,6 +5,7 @@ import signal
 from pairvisor.core import effects as do
 from pairvisor.core.events import Exit
 from pairvisor.core.state import Cause, Reason
+from pairvisor.manifest.group import Member
 
 REASONS = {
     Reason.LIVE: "failed its live probe",
@@ -28,6 +29,12 @@ def end(exit_: Exit) -> str:
     if exit_.signal is not None:
         return f"was killed by {signal_name(exit_.signal)}"
     return f"exited with {exit_.code}"
+
+
+def is_normal_stop(member: Member, exit_: Exit) -> bool:
+    """Whether that is how a program ends that was told to: by a code, or by the signal itself."""
+    codes = {0, *member.success_codes, 128 + member.stop_signal}
+    return exit_.signal == member.stop_signal or exit_.code in codes
 
 
 def cause(why: Cause) -> str:
