@@ -8,6 +8,7 @@ member is what descends from its main process, and from the orphans that are its
 All pids in here are of children that were not reaped yet, or are checked by their start time.
 """
 
+import errno
 import os
 import resource
 import signal
@@ -17,11 +18,16 @@ from contextlib import contextmanager, suppress
 from msgspec import Struct
 
 from pairvisor.core.events import Exit
+from pairvisor.manifest.programs import ProgramError, find_program
 from pairvisor.runtime import kernel
 
 DESCRIPTORS = 8  # as many as a member needs of ours at most: pidfd, pipes, socket, a probe's
 ALL_SIGNALS = signal.valid_signals()
 PASSES = 50  # to stop a tree that grows while it is being stopped
+
+
+class SpawnError(Exception):
+    """Why a process could not be started, as a sentence: `cannot run "x": reason`."""
 
 
 class Command(Struct, frozen=True):
@@ -75,23 +81,17 @@ class Children:
     ) -> Child:
         """Start a process with these descriptors as its stdout and stderr.
 
-        Raises OSError as execve(2) and chdir(2) would. `on_exit` is called by `reap`.
+        Raises SpawnError. `on_exit` is called by `reap`.
         """
-        program = _find(command)
-        with _as_the_command_wants(command, self._nofile):
-            pid = os.posix_spawn(
-                program,
-                command.words,
-                command.env,
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, output[0], 1),
-                    (os.POSIX_SPAWN_DUP2, output[1], 2),
-                ],
-                setsid=True,
-                setsigmask=(),
-                setsigdef=ALL_SIGNALS,
-            )
+        try:
+            with _as_the_command_wants(command, self._nofile):
+                pid = _spawn(command, output)
+        except ProgramError as error:
+            raise SpawnError(str(error)) from None
+        except OSError as error:
+            name = errno.errorcode.get(error.errno or 0, "?")
+            message = f'cannot run "{command.words[0]}": {error.strerror} ({name})'
+            raise SpawnError(message) from error
         child = Child(owner, pid, os.pidfd_open(pid), on_exit)
         self._by_pid[pid] = self._by_owner[owner] = child
         self._sessions[pid] = owner
@@ -206,13 +206,34 @@ class Children:
         return variables.get(b"PAIRVISOR_MEMBER", b"").decode() if is_ours else ""
 
 
+def _spawn(command: Command, output: tuple[int, int]) -> int:
+    program = find_program(command.words[0], command.working_dir, command.env.get("PATH"))
+    return os.posix_spawn(
+        program,
+        command.words,
+        command.env,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, output[0], 1),
+            (os.POSIX_SPAWN_DUP2, output[1], 2),
+        ],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=ALL_SIGNALS,
+    )
+
+
 @contextmanager
 def _as_the_command_wants(command: Command, nofile: tuple[int, int] | None) -> Iterator[None]:
     """What posix_spawn can't set, a child inherits: we are in its folder, with its umask.
 
     Nothing else of this process looks at these meanwhile: the loop is here.
     """
-    os.chdir(command.working_dir)
+    try:
+        os.chdir(command.working_dir)
+    except OSError as error:
+        folder = command.working_dir
+        raise SpawnError(f'cannot enter the folder "{folder}": {error.strerror}') from error
     own = os.umask(command.umask)
     ours = resource.getrlimit(resource.RLIMIT_NOFILE)
     if nofile:
@@ -224,15 +245,3 @@ def _as_the_command_wants(command: Command, nofile: tuple[int, int] | None) -> I
             resource.setrlimit(resource.RLIMIT_NOFILE, ours)
         os.umask(own)
         os.chdir("/")
-
-
-def _find(command: Command) -> str:
-    """The program's path: looked up as execvpe(3) does, in the command's own PATH."""
-    name = command.words[0]
-    if "/" in name:
-        return name
-    for folder in command.env.get("PATH", os.defpath).split(":"):
-        path = os.path.join(command.working_dir, folder, name)
-        if os.access(path, os.X_OK) and not os.path.isdir(path):
-            return path
-    raise FileNotFoundError(2, "not found in its PATH", name)

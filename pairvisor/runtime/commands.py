@@ -6,7 +6,7 @@ import os
 
 from pairvisor.core.events import Exit
 from pairvisor.manifest.group import Member
-from pairvisor.runtime.children import Children, Command
+from pairvisor.runtime.children import Children, Command, SpawnError
 
 KEPT = 4096  # bytes of output, for a failure's detail; what is beyond is read and dropped
 PIECE = 1 << 16
@@ -66,8 +66,8 @@ async def run(children: Children, owner: str, command: Command) -> tuple[bool, s
     try:
         children.spawn(owner, command, (output.write, output.write), on_exit)
         end = await over
-    except OSError as error:
-        end = Exit(error=f"{command.words[0]}: {error.strerror}")
+    except SpawnError as error:
+        end = Exit(error=str(error))
     finally:
         os.close(output.write)
         said = output.close()

@@ -29,7 +29,7 @@ from pairvisor.core.events import (
 from pairvisor.core.state import GroupState, new, next_deadline
 from pairvisor.core.step import step
 from pairvisor.manifest.group import Group, Member, Method
-from pairvisor.runtime.children import Children, Command
+from pairvisor.runtime.children import Children, Command, SpawnError
 from pairvisor.runtime.folders import Folders
 from pairvisor.runtime.loop import new_loop
 from pairvisor.runtime.pump import Pump
@@ -77,6 +77,7 @@ class Supervisor:
         observe: Callable[[GroupState, do.News], None],
     ) -> None:
         self.group = group
+        self._manifest = os.path.abspath(group.manifest)  # we will be in other folders
         self.state = new(group)
         self.children = Children(group.places.run)
         self._folders = folders
@@ -171,8 +172,8 @@ class Supervisor:
             self._folders.remove_stale_sockets()
         try:
             self._start(member, effect.run, methods)
-        except OSError as error:
-            self._exited(member.name, effect.run, Exit(error=_why(error, member)))
+        except (SpawnError, OSError) as error:
+            self._exited(member.name, effect.run, Exit(error=self._located(str(error), member)))
         else:
             self.post(Spawned(member.name, effect.run))
 
@@ -192,6 +193,13 @@ class Supervisor:
         finally:
             os.close(stdout)
             os.close(stderr)
+
+    def _located(self, message: str, member: Member) -> str:
+        """With the line of the manifest that asked for it."""
+        from pairvisor.manifest.locate import line_of  # noqa: PLC0415 - only where something is said
+
+        line = line_of(self._manifest, (*member.key, "command"))
+        return f"{message} ({self.group.manifest}:{line})" if line else message
 
     def _exited(self, member: str, run: int, end: Exit) -> None:
         self.post(Exited(member, run, end, _noise()))
@@ -241,7 +249,3 @@ class Supervisor:
 
 def _noise() -> float:
     return int.from_bytes(os.urandom(4)) / 2**32
-
-
-def _why(error: OSError, member: Member) -> str:
-    return f"cannot run {member.command[0]}: {error.strerror}"
