@@ -41,9 +41,7 @@ def cause(why: Cause) -> str:
     """A clause with a subject: `tls was killed by SIGKILL`."""
     subject = why.member or "the group"
     if why.exit is not None:
-        predicate = end(why.exit)
-        detail = "" if why.exit.error else why.detail
-        return f"{subject} {predicate}" + (f" ({detail})" if detail else "")
+        return f"{subject} {end(why.exit)}" + (f" ({why.detail})" if why.detail else "")
     if why.reason in REASONS:
         return f"{subject} {REASONS[why.reason]}" + (f": {why.detail}" if why.detail else "")
     verb = "" if why.reason is Reason.MAX_RUNTIME else "was "

@@ -33,7 +33,7 @@ def fate_of(spec: Member, end: Exit) -> Fate:
 def cause_of(member: MemberState, end: Exit, now: float) -> Cause:
     reason = Reason.EXIT if end.signal is None else Reason.SIGNAL
     reason = reason if end.error is None else Reason.SPAWN
-    return Cause(reason, member.spec.name, end, end.error or "", now)
+    return Cause(reason, member.spec.name, end, at=now)
 
 
 def exited(group: GroupState, member: MemberState, end: Exit, now: float) -> None:

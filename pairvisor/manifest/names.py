@@ -28,11 +28,13 @@ def group_name(written: str | None, path: str, report: Report) -> str:
 
 
 def _name_by_file(path: str) -> str:
+    """A folder may well be called My_App; the group in it is my-app then, as with Compose."""
     absolute = os.path.abspath(path)
-    name = os.path.basename(absolute)
-    if name == "pairvisor.toml":
-        return os.path.basename(os.path.dirname(absolute))
-    return name.removesuffix(".toml")
+    name = os.path.basename(absolute).removesuffix(".toml")
+    if name == "pairvisor":
+        name = os.path.basename(os.path.dirname(absolute))
+    parts = name.lower().split("@", 1)
+    return "@".join(re.sub("[^a-z0-9]+", "-", part)[:63].strip("-") for part in parts)
 
 
 def _shown(name: str) -> str:

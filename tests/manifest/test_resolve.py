@@ -207,7 +207,16 @@ def test_places(name: str, environ: dict[str, str], uid: int, run: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [("web/pairvisor.toml", "web"), ("web/a.toml", "a"), ("b", "b")]
+    ("path", "name"),
+    [
+        ("web/pairvisor.toml", "web"),
+        ("web/a.toml", "a"),
+        ("b", "b"),
+        ("My_App/pairvisor.toml", "my-app"),
+        ("web/__a__.toml", "a"),
+        ("web/a@EU_1.toml", "a@eu-1"),
+        (f"{'x' * 80}/pairvisor.toml", "x" * 63),
+    ],
 )
 def test_default_names(tmp_path: Path, path: str, name: str) -> None:
     manifest = tmp_path / path
