@@ -38,7 +38,7 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
         "init": _E("Members that must succeed before the others start, by name, in this order."),
         "name": _E(
             "The group's name; `NAME@INSTANCE` has an instance. Absent: the file's name without "
-            "`.toml`, or its folder's name where the file is `pairvisor.toml`, made a name: `My_App` "
+            "`.toml`, or its folder's where the file is `pairvisor.toml`, made a name: `My_App` "
             "becomes `my-app`.",
             '"shop"',
         ),
