@@ -12,8 +12,10 @@ def delay(policy: Restart, level: int, noise: float = 0.0) -> float:
     """
     if level == 0:
         return 0.0
-    # An exponent that large would overflow, and the longest delay is reached long before.
-    base = min(policy.max, policy.initial * policy.factor ** min(level - 1, 64))
+    try:
+        base = min(policy.max, policy.initial * policy.factor ** (level - 1))
+    except OverflowError:  # so large a power is past any maximum, but for nothing times it
+        base = policy.max if policy.initial else 0.0
     return base * (1 - policy.jitter * noise)
 
 

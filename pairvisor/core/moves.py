@@ -3,7 +3,15 @@
 from math import inf
 
 from pairvisor.core import effects as do
-from pairvisor.core.state import Cause, GroupPhase, GroupState, MemberState, Phase, set_deadline
+from pairvisor.core.state import (
+    AT_REST,
+    Cause,
+    GroupPhase,
+    GroupState,
+    MemberState,
+    Phase,
+    set_deadline,
+)
 
 
 def move(
@@ -14,6 +22,7 @@ def move(
     cause: Cause | None = None,
 ) -> None:
     """Put the member into a phase whose deadline that is, and tell."""
+    group.busy += (phase not in AT_REST) - (member.phase not in AT_REST)
     member.phase = phase
     set_deadline(group, member, deadline)
     group.effects.append(do.Moved(member.spec.name, member.run, phase, member.exit, cause))

@@ -78,4 +78,5 @@ def cancel(group: GroupState, member: MemberState) -> None:
 
 
 def _ask(group: GroupState, member: MemberState, purpose: Purpose, delay: float) -> None:
+    member.tallies[purpose].asked = True
     group.effects.append(do.Probe(member.spec.name, member.run, purpose, delay))

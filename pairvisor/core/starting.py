@@ -26,7 +26,7 @@ def begin_round(group: GroupState, now: float) -> None:
     group.round += 1
     group.ready_since = inf
     group.last_call = False
-    group.unsettled = set(group.members)
+    group.unsettled = set(group.members) - group.epilogue
     move_group(group, GroupPhase.STARTING, now + group.spec.start_timeout)
     group.effects.append(do.Tidy())
     for member in group.members.values():
@@ -46,6 +46,7 @@ def _reset(group: GroupState, member: MemberState) -> None:
 
 def spawn(group: GroupState, member: MemberState, now: float) -> None:
     member.run += 1
+    member.spawned = False
     member.exit = member.cause = None
     member.restart = False
     member.ready_since = inf
@@ -57,7 +58,13 @@ def spawn(group: GroupState, member: MemberState, now: float) -> None:
 
 
 def spawned(group: GroupState, member: MemberState, now: float) -> None:
-    """It runs: those that wait for no more may start; its hook comes before its probes."""
+    """It runs: those that wait for no more may start; its hook comes before its probes.
+
+    In a stop that has begun, nothing comes of it but its end.
+    """
+    member.spawned = True
+    if group.phase is GroupPhase.STOPPING:
+        return
     open_gate(group, member, Gate.STARTED, now)
     if Hook.POST_START in member.spec.hooks:
         group.effects.append(do.RunHook(member.spec.name, member.run, Hook.POST_START))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from pairvisor.core.events import Exit
-from pairvisor.manifest.group import Group, Member, Purpose, Role
+from pairvisor.manifest.group import Gate, Group, Member, Purpose, Role
 
 if TYPE_CHECKING:
     from pairvisor.core.effects import Effect
@@ -80,6 +80,7 @@ class Reason(StrEnum):
     MAX_RUNTIME = "max-runtime"
     NOT_STOPPED = "not-stopped"  # had to be killed when it was asked to stop
     UNKILLABLE = "unkillable"
+    STUCK = "stuck"  # nothing runs, and what hasn't run waits for what can't come
 
 
 class Cause(Struct, frozen=True):
@@ -111,6 +112,7 @@ class Tally(Struct):
     fails: int = 0
     tries: int = 0
     passed: bool = False
+    asked: bool = False  # an attempt is outstanding
 
 
 class Backoff(Struct):
@@ -125,6 +127,7 @@ class MemberState(Struct):
     followers: tuple[str, ...]  # those that wait for it
     phase: Phase = Phase.WAITING
     run: int = 0  # how often it was spawned
+    spawned: bool = False  # in this run its program has started
     deadline: float = inf
     unmet: set[str] = field(default_factory=set)  # whom it still waits for
     undone: int = 0  # while the group stops: followers that are not at rest; -1: itself is
@@ -139,20 +142,23 @@ class MemberState(Struct):
 
     @property
     def succeeded(self) -> bool:
-        return self.exit is not None and self.exit.code in self.spec.success_codes
+        """Whether it ended well, and was not ended because it was found failing."""
+        good = self.exit is not None and self.exit.code in self.spec.success_codes
+        return good and self.cause is None
 
 
 class GroupState(Struct):
     spec: Group
     members: dict[str, MemberState]
     primary: MemberState
+    epilogue: frozenset[str] = frozenset()  # wait for the primary's end: nobody waits for these
     phase: GroupPhase = GroupPhase.IDLE
     round: int = 0  # how often the group was started
     deadline: float = inf
     run_until: float = inf
     ready_since: float = inf
     unsettled: set[str] = field(default_factory=set)  # have to become ready, or to succeed
-    resting: int = 0  # while the group stops: members that are at rest, their followers too
+    busy: int = 0  # members that are not at rest
     last_call: bool = False  # the grace is over; what is left has its last two seconds
     goal: Goal = Goal.STOP
     cause: Cause | None = None
@@ -179,7 +185,23 @@ def new(spec: Group) -> GroupState:
         for name, member in spec.members.items()
     }
     primary = next(m for m in members.values() if m.spec.role is Role.PRIMARY)
-    return GroupState(spec=spec, members=members, primary=primary)
+    return GroupState(
+        spec=spec, members=members, primary=primary, epilogue=_epilogue(members, primary)
+    )
+
+
+def _epilogue(members: dict[str, MemberState], primary: MemberState) -> frozenset[str]:
+    """Those that can't start before the primary has ended, by their own gates or by others'."""
+    name = primary.spec.name
+    ends = (Gate.SUCCEEDED, Gate.ENDED)
+    unseen = [on for on in primary.followers if members[on].spec.after[name] in ends]
+    found: set[str] = set()
+    while unseen:
+        one = unseen.pop()
+        if one not in found:
+            found.add(one)
+            unseen.extend(members[one].followers)
+    return frozenset(found)
 
 
 def set_deadline(group: GroupState, member: MemberState | None, deadline: float) -> None:

@@ -70,7 +70,7 @@ def _dispatch(group: GroupState, event: Event, now: float) -> None:
 def _member_event(group: GroupState, member: MemberState, event: MemberEvent, now: float) -> None:
     match event:
         case Spawned():
-            if member.phase is Phase.STARTING:
+            if member.phase is Phase.STARTING and not member.spawned:
                 starting.spawned(group, member, now)
         case Exited():
             _exited(group, member, event, now)
@@ -92,8 +92,8 @@ def _exited(group: GroupState, member: MemberState, event: Exited, now: float) -
     member.exit = event.exit
     probing.cancel(group, member)
     probing.set_ready(group, member, False)
-    if phase is Phase.PRE_STOP or (phase is Phase.STARTING and member.spec.hooks):
-        group.effects.append(do.CancelHook(member.spec.name, member.run))
+    if phase is Phase.PRE_STOP or phase is Phase.STARTING:
+        stopping.cancel_hook(group, member)
     move(group, member, Phase.EMPTYING, now + stopping.PATIENCE)
     group.effects.append(do.Kill(member.spec.name, member.run))
     if phase in STARTABLE and group.phase is not GroupPhase.STOPPING:
@@ -101,18 +101,21 @@ def _exited(group: GroupState, member: MemberState, event: Exited, now: float) -
 
 
 def _emptied(group: GroupState, member: MemberState, event: Emptied, now: float) -> None:
+    if member.phase not in (Phase.EMPTYING, Phase.UNKILLABLE):
+        return
     if event.left:
         group.effects.append(do.LeftBehind(event.member, event.run, event.left))
     if member.phase is Phase.EMPTYING:
         stopping.emptied(group, member, now)
-    elif member.phase is Phase.UNKILLABLE:
+    else:
         move(group, member, Phase.ENDED)
 
 
 def _probe_ended(group: GroupState, member: MemberState, event: ProbeEnded, now: float) -> None:
     tally = member.tallies.get(event.purpose)
-    if tally is None:
+    if tally is None or not tally.asked:
         return
+    tally.asked = False
     verdict = probing.record(member.spec.probes[event.purpose], tally, event.passed)
     if verdict is not Verdict.NOTHING:
         _probe_verdict(group, member, event, verdict, now)
@@ -137,10 +140,12 @@ def _probe_verdict(
 
 def _hook_ended(group: GroupState, member: MemberState, event: HookEnded, now: float) -> None:
     match event.hook, member.phase:
-        case Hook.POST_START, Phase.STARTING if not member.tallies:
+        case Hook.POST_START, Phase.STARTING:
+            if member.tallies or group.phase is GroupPhase.STOPPING:
+                return
             if event.passed:
                 starting.watch_readiness(group, member, now)
-            elif group.phase is not GroupPhase.STOPPING:
+            else:
                 fate.failed(group, member, Reason.HOOK, f"post_start {event.detail}", now)
         case Hook.PRE_STOP, Phase.PRE_STOP:
             stopping.pre_stop_over(group, member, now)

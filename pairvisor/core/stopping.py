@@ -14,7 +14,6 @@ from pairvisor.core.moves import move, move_group
 from pairvisor.core.state import (
     AT_REST,
     STARTABLE,
-    STOPPABLE,
     Cause,
     Goal,
     GroupPhase,
@@ -26,7 +25,6 @@ from pairvisor.core.state import (
 )
 from pairvisor.manifest.group import Gate, Hook
 
-KILLED = frozenset({Phase.KILLING})
 ON_GRACE = frozenset({Phase.PRE_STOP, Phase.STOPPING, Phase.POST_STOP})
 LAST_CALL = 2.0  # seconds between the last stop signals and the last SIGKILL
 PATIENCE = 10.0  # seconds after SIGKILL before a process counts as unkillable
@@ -43,10 +41,9 @@ def stop_group(group: GroupState, goal: Goal, cause: Cause | None, now: float) -
         _finish(group)
         return
     move_group(group, GroupPhase.STOPPING, now + group.spec.grace)
-    group.resting = 0
     for member in group.members.values():
         member.undone = len(member.followers)
-        probing.cancel(group, member)
+        _quieten(group, member)
         if member.phase is Phase.BACKOFF:
             move(group, member, Phase.ENDED)
     release(group, [m for m in group.members.values() if not m.followers], now)
@@ -75,29 +72,39 @@ def release(group: GroupState, members: list[MemberState], now: float) -> None:
             continue
         if member.phase in AT_REST:
             member.undone = -1
-            group.resting += 1
             for name in member.spec.after:
                 group.members[name].undone -= 1
                 members.append(group.members[name])
         elif member.phase in STARTABLE:
             tell(group, member, now)
-    if group.resting == len(group.members):
+    if not group.busy:
         _all_at_rest(group, now)
 
 
 def tell(group: GroupState, member: MemberState, now: float) -> None:
     """Begin to end a member that runs: its hook, then its stop signal, inside its grace."""
-    probing.cancel(group, member)
+    if group.phase is not GroupPhase.STOPPING:
+        _quieten(group, member)
     probing.set_ready(group, member, False)
     name, run = member.spec.name, member.run
-    if member.phase is Phase.STARTING and Hook.POST_START in member.spec.hooks:
-        group.effects.append(do.CancelHook(name, run))
     deadline = _deadline(group, member, now)
     if Hook.PRE_STOP in member.spec.hooks:
         move(group, member, Phase.PRE_STOP, deadline, member.cause)
         group.effects.append(do.RunHook(name, run, Hook.PRE_STOP))
     else:
-        signal_stop(group, member, deadline)
+        signal_stop(group, member, deadline, now)
+
+
+def _quieten(group: GroupState, member: MemberState) -> None:
+    """Nothing more is asked of it: neither its probes nor the hook that comes before them."""
+    probing.cancel(group, member)
+    if member.phase is Phase.STARTING:
+        cancel_hook(group, member)
+
+
+def cancel_hook(group: GroupState, member: MemberState) -> None:
+    if member.spec.hooks:
+        group.effects.append(do.CancelHook(member.spec.name, member.run))
 
 
 def _deadline(group: GroupState, member: MemberState, now: float) -> float:
@@ -106,18 +113,20 @@ def _deadline(group: GroupState, member: MemberState, now: float) -> float:
     return min(now + member.spec.stop_grace, grace_ends)
 
 
-def signal_stop(group: GroupState, member: MemberState, deadline: float) -> None:
-    move(group, member, Phase.STOPPING, deadline, member.cause)
+def signal_stop(group: GroupState, member: MemberState, deadline: float, now: float) -> None:
+    """One that is told late, for its hook or for those it waited for, has two seconds all the
+    same, as a Pod's container has; only a grace that is shorter as a whole leaves it less."""
+    least = min(LAST_CALL, member.spec.stop_grace, group.spec.grace)
+    move(group, member, Phase.STOPPING, max(deadline, now + least), member.cause)
     signal = member.spec.stop_signal
     group.effects.append(do.Signal(member.spec.name, member.run, signal))
 
 
 def pre_stop_over(group: GroupState, member: MemberState, now: float) -> None:
-    """Its hook has ended, or its time is over: a late one leaves the member two seconds."""
-    is_late = member.deadline <= now
-    if is_late:
-        group.effects.append(do.CancelHook(member.spec.name, member.run))
-    signal_stop(group, member, now + LAST_CALL if is_late else member.deadline)
+    """Its hook has ended, or its time is over."""
+    if member.deadline <= now:
+        cancel_hook(group, member)
+    signal_stop(group, member, member.deadline, now)
 
 
 def kill(group: GroupState, member: MemberState, now: float) -> None:
@@ -132,20 +141,18 @@ def kill(group: GroupState, member: MemberState, now: float) -> None:
 
 
 def grace_over(group: GroupState, now: float) -> None:
-    """Whoever has not been told gets the stop signal; two seconds later all are killed."""
-    last = group.last_call
+    """Whoever has not been told gets the stop signal, and two seconds.
+
+    All others have deadlines of their own, and none of these is later.
+    """
+    if group.last_call:
+        return
     group.last_call = True
+    set_deadline(group, None, now + LAST_CALL)
     for member in group.members.values():
-        if member.phase is Phase.STOPPING or (last and member.phase in STOPPABLE - KILLED):
-            kill(group, member, now)
-        elif member.phase is Phase.PRE_STOP:
-            pre_stop_over(group, member, now)
-        elif member.phase in STARTABLE:
+        if member.phase in STARTABLE:
             probing.set_ready(group, member, False)
-            signal_stop(group, member, now + LAST_CALL)
-        elif member.phase is Phase.POST_STOP:
-            set_deadline(group, member, now)
-    set_deadline(group, None, now if last else now + LAST_CALL)
+            signal_stop(group, member, _deadline(group, member, now), now)
 
 
 def emptied(group: GroupState, member: MemberState, now: float) -> None:
@@ -162,7 +169,7 @@ def emptied(group: GroupState, member: MemberState, now: float) -> None:
 
 def post_stop_over(group: GroupState, member: MemberState, now: float) -> None:
     if member.deadline <= now:
-        group.effects.append(do.CancelHook(member.spec.name, member.run))
+        cancel_hook(group, member)
     ended(group, member, now)
 
 
@@ -186,17 +193,29 @@ def _leave(group: GroupState, member: MemberState, now: float) -> None:
     starting.open_gate(group, member, Gate.ENDED, now)
     if member.succeeded:
         starting.open_gate(group, member, Gate.SUCCEEDED, now)
-    if all(m.phase in AT_REST for m in group.members.values()):
-        failure = group.primary.cause or member.cause
-        goal = Goal.SUCCEED if group.primary.succeeded else Goal.FAIL
-        stop_group(group, goal, failure if goal is Goal.FAIL else None, now)
+    if group.busy:
+        return
+    if group.primary.succeeded:
+        stop_group(group, Goal.SUCCEED, None, now)
+    else:
+        stop_group(group, Goal.FAIL, _first_failure(group, now), now)
+
+
+def _first_failure(group: GroupState, now: float) -> Cause:
+    """Of members that were let go: the primary's, or the earliest that kept it from running."""
+    if group.primary.cause is not None:
+        return group.primary.cause
+    causes = [m.cause for m in group.members.values() if m.cause is not None]
+    stuck = Cause(Reason.STUCK, "", None, f"nothing runs: {starting.unready(group)}", now)
+    return min(causes, key=lambda cause: cause.at, default=stuck)
 
 
 def give_up(group: GroupState, member: MemberState, now: float) -> None:
     """SIGKILL did not help. The others are stopped all the same, and nothing starts again."""
     detail = f"still there {PATIENCE:g} s after SIGKILL"
     cause = Cause(Reason.UNKILLABLE, member.spec.name, None, detail, now)
-    group.killed = cause
+    if not _has_unkillable(group):
+        group.killed = cause
     move(group, member, Phase.UNKILLABLE, inf, cause)
     if group.phase is GroupPhase.STOPPING:
         release(group, [member], now)
@@ -204,9 +223,12 @@ def give_up(group: GroupState, member: MemberState, now: float) -> None:
         stop_group(group, Goal.FAIL, cause, now)
 
 
+def _has_unkillable(group: GroupState) -> bool:
+    return group.killed is not None and group.killed.reason is Reason.UNKILLABLE
+
+
 def _all_at_rest(group: GroupState, now: float) -> None:
-    unkillable = group.killed is not None and group.killed.reason is Reason.UNKILLABLE
-    if group.goal is not Goal.RESTART or unkillable:
+    if group.goal is not Goal.RESTART or _has_unkillable(group):
         _finish(group)
         return
     group.killed = None

@@ -30,6 +30,7 @@ class Restarts(Struct):
     """Restarts in a row, as the contract counts them."""
 
     level: int = 0
+    swallowed: int = 0  # and those that may have been decided, when the group's stop came first
     at: list[float] = []
     due: tuple[float, float] = (0.0, 0.0)  # the shortest and the longest wait that is right
 
@@ -85,10 +86,8 @@ class History:
         self.grace_ends = inf
         self.is_first_stop_event = False  # this very step began the stop
         self.asked_at = inf  # when a stop was asked for
-        self.asked_before = False  # … in an earlier step
         self.asked_in: GroupPhase | None = None
-        self.changed = False  # a lag has moved the clock
-        self.lag = 0.0  # by which the stop's times may be late
+        self.is_noisy = False  # exits bring chance with them
         self.restarts = Restarts()
         self.finish: do.Finish | None = None
         self.is_ended = False  # in an earlier step
@@ -114,7 +113,6 @@ class History:
 
     def note_event(self, event: Event, now: float) -> None:
         self.now = now
-        self.asked_before = self.asked_at < inf
         self.is_ended = self.finish is not None
         self.is_first_stop_event = False
         if isinstance(event, StopRequested):
@@ -245,7 +243,9 @@ class History:
             self.stop_began = self.now
             self.grace_ends = self.now + self.spec.grace
             self.cause = effect.cause
-            self.lag = 0.0
+            for life in self.lives.values():
+                if life.failed_at < inf and life.phase not in RESTING | {Phase.BACKOFF}:
+                    life.restarts.swallowed += 1
         elif effect.phase is GroupPhase.STARTING:
             self.ready_at = self.stop_began = self.grace_ends = inf
         elif effect.phase is GroupPhase.RUNNING:

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from math import inf
 
 from pairvisor.core import effects as do
-from pairvisor.core.backoff import delay as _  # noqa: F401 - named here: the oracle has its own
 from pairvisor.core.events import Event, Exited, HookEnded, ProbeEnded, StopRequested, TimePassed
 from pairvisor.core.state import MOVES, Cause, GroupPhase, Phase, Reason, next_deadline
-from pairvisor.manifest.group import Gate, Hook, Purpose, Role
+from pairvisor.manifest.group import Gate, Hook, Purpose, Restart, Role
 from tests.sim.history import LAST_CALL, RESTING, History, Life, Restarts
-from tests.sim.world import Entry, Stuck, World
+from tests.sim.world import Entry, StuckError, World
 
 ROUNDING = 1e-6  # seconds; sums of floats differ in their last digits
 TIMEOUTS = frozenset({Reason.START_TIMEOUT, Reason.TIMEOUT, Reason.MAX_RUNTIME, Reason.UNKILLABLE})
@@ -28,7 +27,7 @@ GROUP_MOVES = {
 }
 
 
-class Violation(AssertionError):
+class ViolationError(AssertionError):
     """A rule was broken; it begins with the rule's name."""
 
 
@@ -52,11 +51,11 @@ class Judge:
         for effect in entry.effects:
             for oracle in OF_EFFECTS.get(type(effect), ()):
                 if (wrong := oracle(self, entry, effect)) is not None:
-                    raise Violation(f"{oracle.__name__}: {wrong} ({effect})")
+                    raise ViolationError(f"{oracle.__name__}: {wrong} ({effect})")
             history.note_effect(effect)
         for rule in OF_STEPS:
             if (wrong := rule(self, entry, before)) is not None:
-                raise Violation(f"{rule.__name__}: {wrong} ({entry.event})")
+                raise ViolationError(f"{rule.__name__}: {wrong} ({entry.event})")
 
     def life(self, effect: do.Effect) -> Life:
         return self.history.lives[effect.member]  # type: ignore[union-attr]
@@ -121,7 +120,7 @@ def up_once_all_are(judge: Judge, _: Entry, effect: do.GroupMoved) -> Wrong:
 def _is_settled(judge: Judge, life: Life) -> bool:
     if life.opened & {Gate.READY, Gate.ENDED}:
         return True
-    return life.spec.name in judge.world.state.late
+    return life.spec.name in getattr(judge.world.state, "epilogue", ())
 
 
 def runs_are_answered(judge: Judge, _: Entry, effect: do.Finish) -> Wrong:
@@ -198,20 +197,19 @@ def one_hook_at_a_time(judge: Judge, _: Entry, effect: do.RunHook) -> Wrong:
 
 
 def killed_in_time(judge: Judge, _: Entry, effect: do.Kill) -> Wrong:
-    """What is still up is killed when its grace is over: not earlier, and not later, save by the
-    two seconds of one that was told late."""
+    """What is still up is killed when its grace is over: not earlier, and not later; but one
+    that was told late has two seconds, unless a whole grace is less."""
     life, history = judge.life(effect), judge.history
     if not life.is_up:
         return None
     if life.signalled_at == inf:
         return "killed before it was told"
-    due = life.told_at + min(life.spec.stop_grace, history.spec.grace)
-    due = min(due, history.grace_ends)
-    if life.signalled_at >= due - ROUNDING:
-        due = min(life.signalled_at, history.grace_ends) + LAST_CALL
-    if history.now < due - ROUNDING:
-        return f"killed at {history.now:g}, {due - history.now:g} s too early"
-    late = history.now - due - history.lag
+    grace = min(life.spec.stop_grace, history.spec.grace)
+    due = min(life.told_at + grace, history.grace_ends)
+    early = max(due, life.signalled_at + min(LAST_CALL, grace)) - history.now
+    late = history.now - max(due, life.signalled_at + LAST_CALL) - judge.world.lagged
+    if early > ROUNDING:
+        return f"killed {early:g} s too early"
     return f"killed {late:g} s too late" if late > ROUNDING else None
 
 
@@ -228,6 +226,7 @@ def one_grace(judge: Judge, entry: Entry, _: GroupPhase) -> Wrong:
     history, now = judge.history, entry.time
     if history.is_first_stop_event or not history.stops:
         judge.grace_seen_over = inf
+        judge.primary_was_killed &= history.stops or history.finish is not None
     if not history.stops or type(entry.event) is not TimePassed or now < history.grace_ends:
         return None
     if judge.grace_seen_over == inf:
@@ -275,7 +274,7 @@ def deaths_we_caused_never_count(judge: Judge, entry: Entry, before: GroupPhase)
     return wrong
 
 
-def stop_always_wins(judge: Judge, entry: Entry, effect: do.Finish) -> Wrong:
+def stop_always_wins(judge: Judge, _: Entry, effect: do.Finish) -> Wrong:
     """A stop that was asked for ends as one; a failure it is only where the primary had to be
     killed, something can't be, or another end was under way."""
     history = judge.history
@@ -284,11 +283,16 @@ def stop_always_wins(judge: Judge, entry: Entry, effect: do.Finish) -> Wrong:
         return "nobody asked" if effect.outcome is do.Outcome.STOPPED else None
     if effect.outcome is do.Outcome.STOPPED:
         return "it went badly" if had_to_be else None
-    under_way = history.asked_in is GroupPhase.STOPPING and effect.cause == history.cause
-    was_over = isinstance(entry.event, StopRequested) and not history.asked_before
-    if under_way or (had_to_be and effect.outcome is do.Outcome.FAILED) or was_over:
+    under_way = history.asked_in is GroupPhase.STOPPING and (
+        effect.cause == history.cause or _is_max_runtime_before(effect.cause, history.asked_at)
+    )
+    if under_way or (had_to_be and effect.outcome is do.Outcome.FAILED):
         return None
     return f"{effect.outcome}"
+
+
+def _is_max_runtime_before(cause: Cause | None, asked_at: float) -> bool:
+    return cause is not None and cause.reason is Reason.MAX_RUNTIME and cause.at <= asked_at
 
 
 def _is_unkillable(history: History) -> bool:
@@ -310,22 +314,23 @@ def cause_is_the_first_failure(judge: Judge, entry: Entry, effect: do.GroupMoved
         return None if cause == history.cause else f"it was {history.cause}"
     if effect.phase is not GroupPhase.STOPPING:
         return None
-    event = entry.event
-    if isinstance(event, StopRequested):
-        return "a stop has no cause" if cause is not None else None
-    if isinstance(event, Exited):
-        return None if _is_exit(cause, event) else "not by this exit"
-    if isinstance(event, ProbeEnded):
-        return None if _is_of(cause, event, Reason.LIVE) else "not by this probe"
-    if isinstance(event, HookEnded) and event.hook is Hook.POST_START:
-        return None if _is_of(cause, event, Reason.HOOK) else "not by this hook"
-    timely = type(event) is TimePassed and cause is not None and cause.reason in TIMEOUTS
-    everybody = all(life.phase in RESTING for life in history.lives.values())
-    return None if timely or everybody else "not by this event"
+    everybody_is = all(life.phase in RESTING for life in history.lives.values())
+    return None if _follows(cause, entry.event) or everybody_is else "not by this event"
 
 
-def _is_exit(cause: Cause | None, event: Exited) -> bool:
-    return cause is not None and (cause.member, cause.exit) == (event.member, event.exit)
+def _follows(cause: Cause | None, event: Event) -> bool:
+    """Whether this event can have been that cause."""
+    match event:
+        case StopRequested():
+            return cause is None
+        case Exited():
+            return cause is not None and (cause.member, cause.exit) == (event.member, event.exit)
+        case ProbeEnded():
+            return _is_of(cause, event, Reason.LIVE)
+        case HookEnded():
+            return _is_of(cause, event, Reason.HOOK)
+        case _:
+            return cause is not None and cause.reason in TIMEOUTS
 
 
 def _is_of(cause: Cause | None, event: ProbeEnded | HookEnded, reason: Reason) -> bool:
@@ -382,7 +387,7 @@ def member_backoff(judge: Judge, _: Entry, effect: do.Moved) -> Wrong:
     history, life = judge.history, judge.life(effect)
     if effect.phase is Phase.STARTING and life.phase is Phase.BACKOFF:
         low, high = life.restarts.due
-        fine = low - ROUNDING <= history.now <= high + history.lag + ROUNDING
+        fine = low - ROUNDING <= history.now <= high + judge.world.lagged + ROUNDING
         return None if fine else f"due from {low:g} to {high:g}"
     if effect.phase is not Phase.BACKOFF:
         return None
@@ -397,16 +402,23 @@ def _next_wait(
     """The shortest and the longest wait that is right for the next restart, which is noted."""
     policy = history.spec.restart
     healthy = failed_at - ready_at >= policy.reset_after
-    level = 0 if healthy else restarts.level
-    restarts.level = level + 1
+    if healthy:
+        restarts.level = restarts.swallowed = 0
+    level = restarts.level
+    restarts.level += 1
     restarts.at.append(failed_at)
-    longest = min(policy.max, policy.initial * policy.factor ** min(level - 1, 64)) if level else 0
-    jitter = policy.jitter if judge_noise(history) else 0.0
-    return longest * (1 - jitter), longest
+    jitter = policy.jitter if history.is_noisy else 0.0
+    return _wait(policy, level) * (1 - jitter), _wait(policy, level + restarts.swallowed)
 
 
-def judge_noise(history: History) -> bool:
-    return history.is_noisy
+def _wait(policy: Restart, level: int) -> float:
+    """The contract's row: at once, then initial, initial * factor …, at most max."""
+    if level == 0:
+        return 0.0
+    wait = policy.initial
+    for _ in range(min(level - 1, 1000)):
+        wait = min(policy.max, wait * policy.factor)
+    return min(policy.max, wait)
 
 
 def _over_the_limit(history: History, restarts: Restarts) -> Wrong:
@@ -456,7 +468,7 @@ def stale_events_change_nothing(world: World, event: Event) -> None:
     before = picture(world)
     effects = world.deliver(event)
     if effects or picture(world) != before:
-        raise Violation(f"stale_events_change_nothing: {event}: {effects}")
+        raise ViolationError(f"stale_events_change_nothing: {event}: {effects}")
 
 
 def picture(world: World) -> str:
@@ -477,10 +489,10 @@ def a_stop_reaches_the_end(world: World, *, patience: float = 10.0) -> do.Finish
     latest = world.now + world.spec.grace + LAST_CALL + 2 * patience + ROUNDING
     try:
         finish = world.run_to_the_end(steps=100 * len(world.spec.members) + 100)
-    except Stuck as stuck:
-        raise Violation(f"a_stop_reaches_the_end: {stuck}") from stuck
+    except StuckError as stuck:
+        raise ViolationError(f"a_stop_reaches_the_end: {stuck}") from stuck
     if world.now > latest:
-        raise Violation(f"a_stop_reaches_the_end: at {world.now:g} instead of {latest:g}")
+        raise ViolationError(f"a_stop_reaches_the_end: at {world.now:g} instead of {latest:g}")
     return finish
 
 

@@ -26,8 +26,8 @@ from pairvisor.core.events import (
     TimePassed,
 )
 from pairvisor.core.state import GroupState, new, next_deadline
-from pairvisor.core.step import step as core_step
-from pairvisor.manifest.group import Group, Hook, Probe, Purpose
+from pairvisor.core.step import step
+from pairvisor.manifest.group import Group, Probe, Purpose
 from tests.sim.scripts import KILLED, Behaviour, Command, Script
 
 Step = Callable[[GroupState, Event, float], list[do.Effect]]
@@ -64,7 +64,7 @@ class Plan(Struct):
     ticket: int = 0
 
 
-class Stuck(AssertionError):
+class StuckError(AssertionError):
     """The group doesn't reach its end."""
 
 
@@ -79,13 +79,14 @@ class World:
         spec: Group,
         behaviour: Behaviour,
         *,
-        step: Step = core_step,
+        step: Step = step,
         noise: Callable[[], float] = lambda: 0.0,
         remember: int = 100_000,
     ) -> None:
         self.spec = spec
         self.state = new(spec)
         self.now = 0.0
+        self.lagged = 0.0  # seconds, in all
         self.steps = 0
         self.journal: deque[Entry] = deque(maxlen=remember)
         self.watch: Watch | None = None
@@ -157,7 +158,7 @@ class World:
             if fact() or not self.tick():
                 break
         if not fact():
-            raise Stuck(f"after {steps} steps, at {self.now:g} s")
+            raise StuckError(f"after {steps} steps, at {self.now:g} s")
 
     def run_to_the_end(self, steps: int = 100_000) -> do.Finish:
         self.run_until(lambda: self.finish is not None, steps)
@@ -167,6 +168,7 @@ class World:
     def lag(self, seconds: float) -> None:
         """The clock runs on, and nothing is told meanwhile."""
         self.now += seconds
+        self.lagged += seconds
 
     def say(self, member: str, event: Callable[[str, int], Event]) -> None:
         """Let the member's present run have that happen now."""
@@ -284,38 +286,33 @@ class World:
     # How what was planned comes true
 
     def _come_true(self, plan: Plan) -> None:
-        event = plan.then
         process = self.processes.get((plan.member, plan.run))
-        if process is None:
-            return
-        if isinstance(event, ProbeEnded):
-            if process.attempts.get(event.purpose) != plan.ticket:
-                return
-            del process.attempts[event.purpose]
-        elif isinstance(event, HookEnded):
-            if process.hook != plan.ticket:
-                return
-            process.hook = 0
-        elif isinstance(event, Exited):
-            if process.over:
-                return
-            self._end(process)
-        elif isinstance(event, Spawned):
-            if process.over:
-                return
-        elif isinstance(event, Emptied):
-            process.remnants = 0
-        self.deliver(event)
+        if process is not None and self._happens(process, plan):
+            self.deliver(plan.then)
+
+    def _happens(self, process: Process, plan: Plan) -> bool:
+        """Whether it still can; then it does."""
+        match plan.then:
+            case ProbeEnded(purpose=purpose):
+                return process.attempts.get(purpose) == plan.ticket and bool(
+                    process.attempts.pop(purpose)
+                )
+            case HookEnded():
+                happens = process.hook == plan.ticket
+                process.hook = 0 if happens else process.hook
+                return happens
+            case Exited():
+                happens = not process.over
+                self._end(process)
+                return happens
+            case Emptied():
+                process.remnants = 0
+            case _:
+                pass
+        return True
 
     def _end(self, process: Process) -> None:
-        process.remnants = process.script.left if process.alive else 0
+        if process.alive:
+            process.remnants = process.script.left
         process.alive = False
         process.over = True
-
-
-def hook_ended(hook: Hook, *, passed: bool = True) -> Callable[[str, int], Event]:
-    return lambda name, run: HookEnded(name, run, hook, passed)
-
-
-def probe_ended(purpose: Purpose, *, passed: bool) -> Callable[[str, int], Event]:
-    return lambda name, run: ProbeEnded(name, run, purpose, passed)
