@@ -53,10 +53,10 @@ AT_REST = frozenset({Phase.WAITING, Phase.ENDED, Phase.UNKILLABLE})
 MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.WAITING: frozenset({Phase.STARTING}),
     Phase.STARTING: frozenset(
-        {Phase.RUNNING, Phase.PRE_STOP, Phase.STOPPING, Phase.KILLING, Phase.EMPTYING}
+        {Phase.RUNNING, Phase.PRE_STOP, Phase.STOPPING, Phase.EMPTYING}
     ),
-    Phase.RUNNING: frozenset({Phase.PRE_STOP, Phase.STOPPING, Phase.KILLING, Phase.EMPTYING}),
-    Phase.PRE_STOP: frozenset({Phase.STOPPING, Phase.KILLING, Phase.EMPTYING}),
+    Phase.RUNNING: frozenset({Phase.PRE_STOP, Phase.STOPPING, Phase.EMPTYING}),
+    Phase.PRE_STOP: frozenset({Phase.STOPPING, Phase.EMPTYING}),
     Phase.STOPPING: frozenset({Phase.KILLING, Phase.EMPTYING}),
     Phase.KILLING: frozenset({Phase.EMPTYING, Phase.UNKILLABLE}),
     Phase.EMPTYING: frozenset({Phase.POST_STOP, Phase.BACKOFF, Phase.ENDED, Phase.UNKILLABLE}),

@@ -25,7 +25,8 @@ from tests.sim.invariants import Judge, a_stop_reaches_the_end, stale_events_cha
 from tests.sim.scripts import Command, Script
 from tests.sim.world import Step, World
 
-FATES = list(Fate)
+FATES = [Fate.RESTART_GROUP] * 3 + [Fate.RESTART] * 3 + [Fate.IGNORE] * 2 + [Fate.TEARDOWN]
+NEVER = [inf, 11.0, 25.0]  # seconds: longer than the core's patience with SIGKILL
 EXITS = [Exit(code=0), Exit(code=0), Exit(code=1), Exit(code=42), Exit(signal=9), Exit(signal=11)]
 
 
@@ -53,8 +54,8 @@ def random_group(random: Random, size: int) -> Group:
         places=Places("/run/g"),
         members={member.name: member for member in by_role},
         grace=random.choice([0.25, 1.0, 3.0, 10.0, 30.0]),
-        start_timeout=random.choice([2.0, 20.0, 300.0, inf]),
-        max_runtime=random.choice([inf, inf, inf, 5.0, 60.0]),
+        start_timeout=random.choice([2.0, 20.0, 300.0, 300.0, inf, inf]),
+        max_runtime=random.choice([5.0, 60.0]) if often(random, 15) else inf,
         restart=random_restart(random),
     )
 
@@ -79,8 +80,8 @@ def random_member(random: Random, name: str, role: Role, earlier: dict[str, Memb
         after=random_waits(random, earlier),
         probes={} if is_init else random_probes(random),
         hooks={hook: ("hook",) for hook in Hook if often(random, 12)},
-        start_timeout=random.choice([1.0, 10.0, inf]) if not is_init else inf,
-        timeout=random.choice([1.0, 10.0, inf]) if is_init else inf,
+        start_timeout=random.choice([1.0, 10.0, 60.0, inf]) if not is_init else inf,
+        timeout=random.choice([1.0, 10.0, 60.0, inf]) if is_init else inf,
         stop_grace=random.choice([inf, inf, 0.25, 0.5, 5.0]),
         on_exit=random.choice([{}, {}, {42: random.choice(FATES), -11: random.choice(FATES)}]),
         success_codes=random.choice([frozenset({0}), frozenset({0, 42}), frozenset({1})]),
@@ -132,8 +133,8 @@ def random_script(random: Random, spec: Member) -> Script:
         drains=random.choice([0.0, 0.0, 0.0, 0.25, 1.0, 5.0, inf]),
         drained=random.choice([Exit(signal=15), Exit(code=0), Exit(code=1)]),
         left=random.choice([0, 0, 0, 2]),
-        dies_within=inf if often(random, 1) else random.choice([0.0, 0.0, 0.25]),
-        empties_within=inf if often(random, 1) else random.choice([0.0, 0.25]),
+        dies_within=random.choice(NEVER if often(random, 1) else [0.0, 0.0, 0.25]),
+        empties_within=random.choice(NEVER if often(random, 1) else [0.0, 0.25]),
         hooks={
             hook: Command(random.choice([0.0, 0.25, 3.0, inf]), often(random, 80))
             for hook in spec.hooks
@@ -173,6 +174,8 @@ def end(random: Random, world: World) -> None:
     for _ in range(random.randint(0, 20)):
         world.tick()
         disturb(random, world)
+        if often(random, 10):
+            world.stop(hasten=often(random, 50))
     world.run_to_the_end(steps=100 * len(world.spec.members) + 100)
 
 

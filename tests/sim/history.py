@@ -65,11 +65,6 @@ class Life(Struct):
         found = [p for p in (Purpose.STARTUP, Purpose.READY) if p in self.spec.probes]
         return found[0] if found else None
 
-    def become_ready(self, now: float) -> None:
-        if self.spec.role is not Role.INIT and self.ready_at == inf:
-            self.ready_at = now
-            self.opened.add(Gate.READY)
-
 
 class History:
     """One group's."""
@@ -78,6 +73,8 @@ class History:
         self.spec = spec
         waiters = _all_waiters(spec)
         self.lives = {name: Life(m, waiters[name]) for name, m in spec.members.items()}
+        self.counted = set(self.lives) - _epilogue(spec, waiters)
+        self.unsettled: set[str] = set()  # were not ready in this round, and have not ended
         self.now = 0.0
         self.phase = GroupPhase.IDLE
         self.cause: Cause | None = None  # with which the latest stop began
@@ -130,6 +127,12 @@ class History:
     def stops(self) -> bool:
         return self.phase is GroupPhase.STOPPING
 
+    def _become_ready(self, life: Life) -> None:
+        if life.spec.role is not Role.INIT and life.ready_at == inf:
+            life.ready_at = self.now
+            life.opened.add(Gate.READY)
+            self.unsettled.discard(life.spec.name)
+
     # Events
 
     def _stop_requested(self, event: StopRequested) -> None:
@@ -145,7 +148,7 @@ class History:
         life.answered = True
         life.opened.add(Gate.STARTED)
         if Hook.POST_START not in life.spec.hooks and life.gating() is None:
-            life.become_ready(self.now)
+            self._become_ready(life)
 
     def _exited(self, life: Life, event: Exited) -> None:
         if not life.is_up:
@@ -170,7 +173,7 @@ class History:
         if passes >= probe.successes:
             life.passed.add(event.purpose)
             if event.purpose is life.gating():
-                life.become_ready(self.now)
+                self._become_ready(life)
 
     def _count(self, counts: dict[Purpose, int], event: ProbeEnded, counted: bool) -> int:
         counts[event.purpose] = counts.get(event.purpose, 0) + 1 if counted else 0
@@ -181,7 +184,7 @@ class History:
             return
         life.hook = None
         if event.hook is Hook.POST_START and event.passed and life.gating() is None:
-            life.become_ready(self.now)
+            self._become_ready(life)
 
     # Effects
 
@@ -230,6 +233,7 @@ class History:
         life.phase = effect.phase
         if effect.phase is Phase.ENDED and not self.stops:
             life.opened.add(Gate.ENDED)
+            self.unsettled.discard(life.spec.name)
             good = life.exit is not None and life.exit.code in life.spec.success_codes
             if good and not life.told_alone:
                 life.opened.add(Gate.SUCCEEDED)
@@ -248,6 +252,7 @@ class History:
                     life.restarts.swallowed += 1
         elif effect.phase is GroupPhase.STARTING:
             self.ready_at = self.stop_began = self.grace_ends = inf
+            self.unsettled = self.counted.copy()
         elif effect.phase is GroupPhase.RUNNING:
             self.ready_at = self.now
 
@@ -261,6 +266,17 @@ def _all_waiters(spec: Group) -> dict[str, list[str]]:
         for name in member.after:
             direct[name].append(member.name)
     return {name: _closure(direct, name) for name in spec.members}
+
+
+def _epilogue(spec: Group, waiters: dict[str, list[str]]) -> set[str]:
+    """Those that come after the primary's end, whom nobody waits for."""
+    name = spec.primary.name
+    after = {
+        member.name
+        for member in spec.members.values()
+        if member.after.get(name) in (Gate.SUCCEEDED, Gate.ENDED)
+    }
+    return after.union(*(waiters[one] for one in after))
 
 
 def _closure(direct: dict[str, list[str]], name: str) -> list[str]:

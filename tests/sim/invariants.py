@@ -11,7 +11,7 @@ from math import inf
 from pairvisor.core import effects as do
 from pairvisor.core.events import Event, Exited, HookEnded, ProbeEnded, StopRequested, TimePassed
 from pairvisor.core.state import MOVES, Cause, GroupPhase, Phase, Reason, next_deadline
-from pairvisor.manifest.group import Gate, Hook, Purpose, Restart, Role
+from pairvisor.manifest.group import Hook, Purpose, Restart, Role
 from tests.sim.history import LAST_CALL, RESTING, History, Life, Restarts
 from tests.sim.world import Entry, StuckError, World
 
@@ -111,16 +111,15 @@ def open_gates_start(judge: Judge, entry: Entry, _: GroupPhase) -> Wrong:
 
 def up_once_all_are(judge: Judge, _: Entry, effect: do.GroupMoved) -> Wrong:
     """The group is up only once each member was ready, or has ended, in this round."""
-    if effect.phase is not GroupPhase.RUNNING:
-        return None
-    late = [name for name, life in judge.history.lives.items() if not _is_settled(judge, life)]
-    return f"not ready: {late}" if late else None
+    late = judge.history.unsettled if effect.phase is GroupPhase.RUNNING else None
+    return f"not ready: {sorted(late)}" if late else None
 
 
-def _is_settled(judge: Judge, life: Life) -> bool:
-    if life.opened & {Gate.READY, Gate.ENDED}:
-        return True
-    return life.spec.name in getattr(judge.world.state, "epilogue", ())
+def up_as_soon_as_all_are(judge: Judge, entry: Entry, _: GroupPhase) -> Wrong:
+    """… and in the very step in which the last of them was."""
+    history = judge.history
+    late = history.phase is GroupPhase.STARTING and not history.unsettled
+    return "it is still starting" if late else None
 
 
 def runs_are_answered(judge: Judge, _: Entry, effect: do.Finish) -> Wrong:
@@ -520,6 +519,7 @@ OF_EFFECTS: dict[type, tuple[Callable[..., Wrong], ...]] = {
 }
 OF_STEPS: tuple[Callable[[Judge, Entry, GroupPhase], Wrong], ...] = (
     open_gates_start,
+    up_as_soon_as_all_are,
     no_attempt_outlives_the_stop,
     one_grace,
     deaths_we_caused_never_count,

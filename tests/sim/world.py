@@ -51,6 +51,7 @@ class Process(Struct):
     remnants: int = 0
     over: bool = False  # the main process has ended, or never began
     signalled: bool = False
+    killed: bool = False  # before its end: that it is empty will be told without a new order
     attempts: dict[Purpose, int] = {}  # ticket by probe
     hook: int = 0  # ticket of the hook that runs
 
@@ -239,12 +240,14 @@ class World:
     def _kill(self, effect: do.Kill) -> None:
         process = self.processes[self._key(effect)]
         if process.alive:
+            process.killed = True
             self._plan(process.script.dies_within, self._death(effect, KILLED))
         else:
-            left = process.remnants
-            emptied = Emptied(effect.member, effect.run, left)
-            delay = process.script.empties_within if left else 0.0
-            self._plan(delay, Plan(effect.member, effect.run, emptied))
+            self._empty(process, *self._key(effect))
+
+    def _empty(self, process: Process, member: str, run: int) -> None:
+        delay = process.script.empties_within if process.remnants else 0.0
+        self._plan(delay, Plan(member, run, Emptied(member, run, process.remnants)))
 
     def _probe(self, effect: do.Probe) -> None:
         process = self.processes[effect.member, effect.run]
@@ -304,6 +307,8 @@ class World:
             case Exited():
                 happens = not process.over
                 self._end(process)
+                if happens and process.killed:
+                    self._empty(process, plan.member, plan.run)
                 return happens
             case Emptied():
                 process.remnants = 0

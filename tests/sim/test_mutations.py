@@ -1,0 +1,161 @@
+"""The oracles are as good as what they catch: each of these changes for the worse is caught.
+
+Random lives are run with the mutant until an oracle objects. A mutant that none objects to is a
+rule that nobody watches.
+"""
+
+import pytest
+
+from tests.sim.groups import live_through
+from tests.sim.mutants import Mutation, step_of
+
+LIVES = 1500
+
+MUTATIONS = [
+    # Identity
+    Mutation("news of older runs counts", "step", "event.run == member.run", "event.run"),
+    Mutation(
+        "a repeated Spawned counts",
+        "step",
+        "if member.phase is Phase.STARTING and not member.spawned:",
+        "if member.phase is Phase.STARTING:",
+    ),
+    Mutation("a probe that wasn't asked counts", "step", "is None or not tally.asked", "is None"),
+    Mutation(
+        "started twice",
+        "starting",
+        "if not follower.unmet and follower.phase is Phase.WAITING:",
+        "if not follower.unmet and follower.phase is not Phase.STARTING:",
+    ),
+    Mutation(
+        "ended before its tree is",
+        "step",
+        "    group.effects.append(do.Kill(member.spec.name, member.run))\n",
+        "    group.effects.append(do.Kill(member.spec.name, member.run))\n"
+        "    stopping.emptied(group, member, now)\n",
+    ),
+    # Up
+    Mutation("started opens ready", "starting", "Gate.STARTED, now)", "Gate.READY, now)"),
+    Mutation("any gate will do", "starting", "follower.spec.after[name] is gate", "gate"),
+    Mutation(
+        "startup gates nothing", "starting", "Purpose.STARTUP)\n        return", "Purpose.STARTUP)"
+    ),
+    Mutation(
+        "ended opens while it restarts",
+        "stopping",
+        "    elif member.restart:\n",
+        "    elif member.restart:\n        starting.open_gate(group, member, Gate.ENDED, now)\n",
+    ),
+    Mutation("up before all are", "starting", "and not group.unsettled", ""),
+    Mutation(
+        "whoever is ready holds the group up", "starting", "    settle(group, member, now)\n", ""
+    ),
+    # Down
+    Mutation("all told at once", "stopping", "if member.undone:", "if member.undone < 0:"),
+    Mutation(
+        "one follower's end is enough",
+        "stopping",
+        "group.members[name].undone -= 1",
+        "group.members[name].undone = 0",
+    ),
+    Mutation("no last call", "stopping", "    if group.last_call:", "    if group.deadline:"),
+    Mutation("killed at once", "stopping", "max(deadline, now + least)", "now"),
+    Mutation("a grace for each", "stopping", "group.deadline if stops else now +", "now +"),
+    Mutation(
+        "Ctrl-C twice is once",
+        "stopping",
+        "    if group.phase is not GroupPhase.STOPPING or group.deadline <= now + LAST_CALL:\n",
+        "    if group.phase is GroupPhase.STOPPING:\n",
+    ),
+    Mutation(
+        "probed in a stop",
+        "stopping",
+        "        _quieten(group, member)\n        if member.phase is Phase.BACKOFF:",
+        "        if member.phase is Phase.BACKOFF:",
+    ),
+    Mutation(
+        "a late hook runs on",
+        "stopping",
+        "    if member.deadline <= now:\n        cancel_hook(group, member)\n    signal_stop",
+        "    signal_stop",
+    ),
+    Mutation(
+        "a backoff goes on in a stop",
+        "stopping",
+        "            move(group, member, Phase.ENDED)\n    release",
+        "            pass\n    release",
+    ),
+    # What a stop leads to
+    Mutation(
+        "a stop does not overrule a restart", "stopping", "goal is not Goal.RESTART:", "cause:"
+    ),
+    Mutation(
+        "a restart overrules a stop",
+        "stopping",
+        "if group.goal is Goal.RESTART and goal is not Goal.RESTART:",
+        "if goal is not group.goal:",
+    ),
+    Mutation(
+        "restarts beside what can't be killed", "stopping", " or _has_unkillable(group):", ":"
+    ),
+    Mutation(
+        "a killed primary is fine", "stopping", "if member is group.primary and", "if None and"
+    ),
+    Mutation("a failure is 0", "stopping", "(end.status if end else 1) or 1", "0"),
+    # Fate
+    Mutation(
+        "deaths in a stop are judged",
+        "step",
+        "    if phase in STARTABLE and group.phase is not GroupPhase.STOPPING:\n",
+        "    if phase in STARTABLE or group.phase is GroupPhase.STOPPING:\n",
+    ),
+    Mutation(
+        "the last death is the cause",
+        "step",
+        "    if phase in STARTABLE and group.phase is not GroupPhase.STOPPING:\n",
+        "    if group.phase is GroupPhase.STOPPING and group.cause:\n"
+        "        group.cause = fate.cause_of(member, event.exit, now)\n"
+        "    if phase in STARTABLE and group.phase is not GroupPhase.STOPPING:\n",
+    ),
+    Mutation(
+        "another is the cause",
+        "fate",
+        "Cause(reason, member.spec.name, end",
+        'Cause(reason, "x", end',
+    ),
+    # Backoff
+    Mutation("no longest wait", "backoff", "min(policy.max, ", "max(0, "),
+    Mutation("the first restart waits", "backoff", "if level == 0:", "if level < 0:"),
+    Mutation("a healthy run is forgotten", "backoff", "if now - since >= policy", "if 0 > policy"),
+    Mutation("never grows", "backoff", "backoff.level = level + 1", "backoff.level = 1"),
+    Mutation("no limit", "backoff", "return 0 < policy.limit <=", "return 9 < policy.limit <="),
+    Mutation(
+        "starts before its time", "stopping", "        if not member.pause:\n", "        if True:\n"
+    ),
+]
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_an_oracle_catches(mutation: Mutation) -> None:
+    step = step_of(mutation)
+    for seed in range(LIVES):
+        _, wrong = live_through(seed, step=step)
+        if wrong is not None:
+            assert isinstance(wrong, AssertionError), repr(wrong)
+            return
+    pytest.fail(f"nothing objects in {LIVES} lives")
+
+
+def test_the_real_core_is_not_a_mutant() -> None:
+    step = step_of(
+        Mutation(
+            "none",
+            "step",
+            "assert_never(event)\n\n\ndef _member",
+            "assert_never(event)\n\n\ndef _member",
+        )
+    )
+    for seed in range(100):
+        world, wrong = live_through(seed, step=step)
+        assert wrong is None, (seed, wrong)
+        assert world.finish is not None
