@@ -86,6 +86,7 @@ class History:
         self.asked_in: GroupPhase | None = None
         self.is_noisy = False  # exits bring chance with them
         self.restarts = Restarts()
+        self.had_unkillable = False
         self.finish: do.Finish | None = None
         self.is_ended = False  # in an earlier step
         self._note_event = {
@@ -231,6 +232,7 @@ class History:
     def _moved(self, effect: do.Moved) -> None:
         life = self.lives[effect.member]
         life.phase = effect.phase
+        self.had_unkillable |= effect.phase is Phase.UNKILLABLE
         if effect.phase is Phase.ENDED and not self.stops:
             life.opened.add(Gate.ENDED)
             self.unsettled.discard(life.spec.name)

@@ -277,7 +277,7 @@ def stop_always_wins(judge: Judge, _: Entry, effect: do.Finish) -> Wrong:
     """A stop that was asked for ends as one; a failure it is only where the primary had to be
     killed, something can't be, or another end was under way."""
     history = judge.history
-    had_to_be = judge.primary_was_killed or _is_unkillable(history)
+    had_to_be = judge.primary_was_killed or history.had_unkillable
     if history.asked_at == inf:
         return "nobody asked" if effect.outcome is do.Outcome.STOPPED else None
     if effect.outcome is do.Outcome.STOPPED:
@@ -292,12 +292,6 @@ def stop_always_wins(judge: Judge, _: Entry, effect: do.Finish) -> Wrong:
 
 def _is_max_runtime_before(cause: Cause | None, asked_at: float) -> bool:
     return cause is not None and cause.reason is Reason.MAX_RUNTIME and cause.at <= asked_at
-
-
-def _is_unkillable(history: History) -> bool:
-    return any(life.phase is Phase.UNKILLABLE for life in history.lives.values()) or any(
-        life.is_there for life in history.lives.values()
-    )
 
 
 def no_restart_after_a_stop(judge: Judge, _: Entry, effect: do.GroupMoved) -> Wrong:
