@@ -11,7 +11,8 @@ from pairvisor.core import effects as do
 from pairvisor.core.state import GroupState, MemberState, Tally
 from pairvisor.manifest.group import Method, Probe, Purpose
 
-FIRST_INTERVAL = 0.05  # seconds; doubled until the probe's own interval is reached
+FIRST_INTERVAL = 0.05  # seconds
+GROWTH = 1.25  # from one to the next, up to the probe's own: seen within a quarter of the wait
 
 
 class Verdict(Enum):
@@ -47,7 +48,7 @@ def pause(probe: Probe, purpose: Purpose, tally: Tally) -> float:
     """Seconds to the next attempt: short at first, so that a quick member is seen quickly."""
     if purpose is Purpose.LIVE or tally.passed or is_told(probe, purpose):
         return probe.interval
-    return min(probe.interval, FIRST_INTERVAL * (1 << min(tally.tries - 1, 20)))
+    return min(probe.interval, FIRST_INTERVAL * GROWTH ** min(tally.tries - 1, 100))
 
 
 def record(probe: Probe, tally: Tally, passed: bool) -> Verdict:

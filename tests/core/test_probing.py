@@ -1,6 +1,7 @@
 """What a row of a probe's results means, and when it is tried again."""
 
 import itertools
+from itertools import accumulate, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,8 +74,11 @@ def test_pauses_grow_to_the_interval(
 
 def test_until_it_has_passed_it_is_looked_for_often() -> None:
     probe = Probe(method=Method.TCP, interval=1)
-    tries = [pause(probe, Purpose.READY, Tally(tries=tries)) for tries in range(1, 8)]
-    assert tries == [0.05, 0.1, 0.2, 0.4, 0.8, 1, 1]
+    pauses = [pause(probe, Purpose.READY, Tally(tries=tries)) for tries in range(1, 20)]
+    assert pauses[0] == 0.05
+    assert pauses[-1] == 1
+    waited = list(accumulate(pauses))
+    assert all(later - now <= 0.05 + now / 4 + 1e-9 for now, later in pairwise(waited))
     assert pause(probe, Purpose.READY, Tally(tries=1, passed=True)) == 1
     assert pause(probe, Purpose.LIVE, Tally(tries=1, passed=True)) == 1
 
