@@ -1,6 +1,5 @@
 """What a row of a probe's results means, and when it is tried again."""
 
-import itertools
 from itertools import accumulate, pairwise
 
 from hypothesis import given
@@ -50,7 +49,7 @@ def test_passed_and_failed_take_turns(probe: Probe, results: list[bool], passed:
     ]
     first = Verdict.FAILED if passed else Verdict.PASSED
     assert told[:1] in ([], [first])
-    assert all(one is not other for one, other in itertools.pairwise(told))
+    assert all(one is not other for one, other in pairwise(told))
 
 
 @given(PROBES, RESULTS)
