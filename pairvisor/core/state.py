@@ -52,9 +52,7 @@ AT_REST = frozenset({Phase.WAITING, Phase.ENDED, Phase.UNKILLABLE})
 # An exit can come in any phase with a main process; all other moves are a decision of ours.
 MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.WAITING: frozenset({Phase.STARTING}),
-    Phase.STARTING: frozenset(
-        {Phase.RUNNING, Phase.PRE_STOP, Phase.STOPPING, Phase.EMPTYING}
-    ),
+    Phase.STARTING: frozenset({Phase.RUNNING, Phase.PRE_STOP, Phase.STOPPING, Phase.EMPTYING}),
     Phase.RUNNING: frozenset({Phase.PRE_STOP, Phase.STOPPING, Phase.EMPTYING}),
     Phase.PRE_STOP: frozenset({Phase.STOPPING, Phase.EMPTYING}),
     Phase.STOPPING: frozenset({Phase.KILLING, Phase.EMPTYING}),

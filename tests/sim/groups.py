@@ -215,9 +215,10 @@ def live_through(
 ) -> tuple[World, BaseException | None]:
     """The life that this seed gives, and what was wrong with it."""
     random = Random(seed)
-    world = random_world(random, size or random.choice(SIZES), step)
+    members = size or random.choice(SIZES)
+    world = random_world(random, members, step)
     try:
-        live(random, world, random.randint(0, 300))
+        live(random, world, random.randint(0, 200 + 40 * members))
         if world.finish is None:
             end(random, world)
     except Exception as wrong:

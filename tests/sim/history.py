@@ -30,7 +30,7 @@ class Restarts(Struct):
     """Restarts in a row, as the contract counts them."""
 
     level: int = 0
-    swallowed: int = 0  # and those that may have been decided, when the group's stop came first
+    highest: int = 0  # with those that may have been decided when the group's stop came first
     at: list[float] = []
     due: tuple[float, float] = (0.0, 0.0)  # the shortest and the longest wait that is right
 
@@ -251,12 +251,20 @@ class History:
             self.cause = effect.cause
             for life in self.lives.values():
                 if life.failed_at < inf and life.phase not in RESTING | {Phase.BACKOFF}:
-                    life.restarts.swallowed += 1
+                    self._swallow(life)
         elif effect.phase is GroupPhase.STARTING:
             self.ready_at = self.stop_began = self.grace_ends = inf
             self.unsettled = self.counted.copy()
         elif effect.phase is GroupPhase.RUNNING:
             self.ready_at = self.now
+
+    def _swallow(self, life: Life) -> None:
+        """It may have been about to restart alone, which counts although it didn't."""
+        restarts = life.restarts
+        if life.failed_at - life.ready_at >= self.spec.restart.reset_after:
+            restarts.level, restarts.highest = min(restarts.level, 1), max(restarts.highest, 1)
+        else:
+            restarts.highest += 1
 
     def _finish(self, effect: do.Finish) -> None:
         self.finish = effect

@@ -395,13 +395,11 @@ def _next_wait(
     """The shortest and the longest wait that is right for the next restart, which is noted."""
     policy = history.spec.restart
     healthy = failed_at - ready_at >= policy.reset_after
-    if healthy:
-        restarts.level = restarts.swallowed = 0
-    level = restarts.level
-    restarts.level += 1
+    least, most = (0, 0) if healthy else (restarts.level, restarts.highest)
+    restarts.level, restarts.highest = least + 1, most + 1
     restarts.at.append(failed_at)
     jitter = policy.jitter if history.is_noisy else 0.0
-    return _wait(policy, level) * (1 - jitter), _wait(policy, level + restarts.swallowed)
+    return _wait(policy, least) * (1 - jitter), _wait(policy, most)
 
 
 def _wait(policy: Restart, level: int) -> float:
