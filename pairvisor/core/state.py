@@ -208,6 +208,14 @@ def set_deadline(group: GroupState, member: MemberState | None, deadline: float)
     owner.deadline = deadline
     if deadline < inf:
         heappush(group.timers, (deadline, GROUP if member is None else member.spec.name))
+        if len(group.timers) > 8 * len(group.members) + 64:
+            _drop_stale_timers(group)
+
+
+def _drop_stale_timers(group: GroupState) -> None:
+    """A crash loop under a long start_timeout would leave one behind at each start."""
+    owners = (GROUP, RUNTIME, *group.members)
+    group.timers = sorted((due(group, owner), owner) for owner in owners)
 
 
 def due(group: GroupState, owner: str) -> float:

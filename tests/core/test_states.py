@@ -5,10 +5,11 @@ from math import inf
 
 from pairvisor.core import effects as do
 from pairvisor.core.state import AT_REST, MOVES, STARTABLE, GroupPhase, Phase
+from pairvisor.manifest.group import Fate, Restart
 from tests.core.diagram import PAGE, comments, page
 from tests.sim.groups import live_through
 from tests.sim.scripts import Script
-from tests.sim.told import group, primary, sidecar, up
+from tests.sim.told import group, leaves, primary, sidecar, up
 from tests.sim.world import World
 
 
@@ -67,3 +68,12 @@ def moves(world: World) -> set[tuple[Phase, Phase]]:
 def test_every_move_of_the_table_happens() -> None:
     seen = set[tuple[Phase, Phase]]().union(*map(moves, lives()))
     assert {(phase, to) for phase in Phase for to in MOVES[phase]} - seen == set()
+
+
+def test_a_crash_loop_without_a_pause_leaves_no_timers_behind() -> None:
+    member = sidecar("a", on_failure=Fate.RESTART, start_timeout=3600)
+    spec = group(member, primary(), restart=Restart(initial=0.0), max_runtime=1800)
+    world = up(spec, {"a": leaves(0.001, code=1)})
+    for _ in range(5000):
+        world.tick()
+    assert len(world.state.timers) < 100
