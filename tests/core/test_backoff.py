@@ -31,7 +31,7 @@ def test_the_longest_wait_is_reached_and_kept(factor: float) -> None:
 
 
 def test_from_nothing_comes_nothing() -> None:
-    assert delay(Restart(initial=0.0, factor=1000), 1_000_000) == 0
+    assert delay(Restart(initial=0.0, factor=1000.0), 1_000_000) == 0
 
 
 @given(POLICIES, st.integers(0, 5000))
