@@ -6,7 +6,7 @@ from pairvisor.cli import words
 from pairvisor.cli.console import Console
 from pairvisor.core import effects as do
 from pairvisor.core.events import Exit
-from pairvisor.core.state import Goal, GroupPhase, GroupState, Phase
+from pairvisor.core.state import Cause, Goal, GroupPhase, GroupState, Phase
 from pairvisor.manifest.group import Member, Role
 from pairvisor.runtime.pump import Pump
 
@@ -32,6 +32,8 @@ class Reporter:
                 self._readiness_changed(news)
             case do.LeftBehind():
                 self._left_behind(group, news)
+            case do.Overruled():
+                self._stops(group, "is stopped", news.cause)
         if self._console.is_terminal:
             self._progress(group)
 
@@ -78,13 +80,16 @@ class Reporter:
                 took = words.seconds(monotonic() - self._round_began)
                 self._say(f"group {group.spec.name} is ready, after {took}")
             case GroupPhase.STOPPING:
-                why = f": {words.cause(news.cause)}" if news.cause else ", as asked"
                 what = "is restarted" if group.goal is Goal.RESTART else "is stopped"
-                self._say(f"group {group.spec.name} {what}{why}")
+                self._stops(group, what, news.cause)
             case GroupPhase.BACKOFF if news.delay:
                 self._say(f"group {group.spec.name} starts again in {words.seconds(news.delay)}")
             case _:
                 pass
+
+    def _stops(self, group: GroupState, what: str, cause: Cause | None) -> None:
+        why = f": {words.cause(cause)}" if cause else ", as asked"
+        self._say(f"group {group.spec.name} {what}{why}")
 
     def _readiness_changed(self, news: do.ReadinessChanged) -> None:
         if news.ready:

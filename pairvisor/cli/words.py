@@ -12,6 +12,7 @@ REASONS = {
     Reason.HOOK: "failed in a hook",
     Reason.NOT_STOPPED: "had to be killed",
     Reason.UNKILLABLE: "can't be killed",
+    Reason.STUCK: "is stuck",
 }
 
 

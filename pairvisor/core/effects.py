@@ -8,7 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from pairvisor.core.events import Exit
-from pairvisor.core.state import Cause, GroupPhase, Phase
+from pairvisor.core.state import Cause, Goal, GroupPhase, Phase
 from pairvisor.manifest.group import Hook, Purpose
 
 
@@ -112,6 +112,13 @@ class GroupMoved(Struct, frozen=True):
     delay: float = 0.0
 
 
+class Overruled(Struct, frozen=True):
+    """News: the stop that is under way does not lead to a restart any more, but to this."""
+
+    goal: Goal
+    cause: Cause | None = None
+
+
 class Finish(Struct, frozen=True):
     """The group's life is over; nothing of it is alive. The supervisor ends with `status`."""
 
@@ -120,6 +127,6 @@ class Finish(Struct, frozen=True):
     cause: Cause | None = None
 
 
-News = Moved | ReadinessChanged | LeftBehind | GroupMoved
+News = Moved | ReadinessChanged | LeftBehind | GroupMoved | Overruled
 Order = Tidy | Spawn | Signal | Kill | Probe | CancelProbes | RunHook | CancelHook | Finish
 Effect = Order | News

@@ -52,6 +52,7 @@ def stop_group(group: GroupState, goal: Goal, cause: Cause | None, now: float) -
 def _overrule(group: GroupState, goal: Goal, cause: Cause | None) -> None:
     if group.goal is Goal.RESTART and goal is not Goal.RESTART:
         group.goal, group.cause = goal, cause
+        group.effects.append(do.Overruled(goal, cause))
 
 
 def hasten(group: GroupState, now: float) -> None:

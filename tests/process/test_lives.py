@@ -17,5 +17,5 @@ def test_a_stop_that_was_asked_for_ends_all_in_the_reverse_order(tmp_path: Path)
         group.read_until("^pairvisor . group .* is ready")
         group.signal(signal.SIGTERM)
         assert group.wait() == 0
-        assert group.said.index("primary was killed") < group.said.index("side was killed")
+        assert group.said.index("primary stopped") < group.said.index("side stopped")
         assert not group.processes()
