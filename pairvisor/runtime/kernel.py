@@ -28,6 +28,14 @@ def signal_me_when_parent_dies(signum: int) -> None:
     _prctl(PR_SET_PDEATHSIG, signum)
 
 
+def keep_descriptors() -> None:
+    """Let no child inherit what this process was started with, beyond stdin, stdout and stderr."""
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor > 2:
+            with suppress(OSError):  # the listing's own is closed by now
+                os.set_inheritable(descriptor, False)
+
+
 def children_of(pid: int) -> list[int]:
     """The direct children of all threads of a process, zombies too; none if it is gone.
 

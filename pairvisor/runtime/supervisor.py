@@ -29,6 +29,7 @@ from pairvisor.core.events import (
 from pairvisor.core.state import GroupState, new, next_deadline
 from pairvisor.core.step import step
 from pairvisor.manifest.group import Group, Member, Method
+from pairvisor.runtime import kernel
 from pairvisor.runtime.children import Children, Command, SpawnError
 from pairvisor.runtime.folders import Folders
 from pairvisor.runtime.loop import new_loop
@@ -96,6 +97,7 @@ class Supervisor:
 
     def run(self) -> do.Finish:
         """Start the group and return how it ended. Raises InternalError on a fault of ours."""
+        kernel.keep_descriptors()
         self.children.make_room(len(self.group.members))
         self.post(StartRequested())
         loop = new_loop()
