@@ -21,15 +21,19 @@ def find_program(word: str, folder: str, path: str | None) -> str:
     A word with a slash is relative to `folder`; any other is looked up in `path`, the PATH
     variable of the member, whose own relative entries are relative to `folder` too.
     """
-    if "/" in word:
-        found = os.path.join(folder, word.removeprefix("./"))
-    else:
-        found = _in_path(word, folder, DEFAULT_PATH if path is None else path)
+    found = locate(word, folder, path)
     reason = _why_not(found, folder, path)
     if reason:
         where = "" if "/" in word else f" ({found})"
         raise ProgramError(f'cannot run "{word}"{where}: {reason}')
     return found
+
+
+def locate(word: str, folder: str, path: str | None) -> str:
+    """As `find_program`, but whether what is there can run is for the kernel to say."""
+    if "/" in word:
+        return os.path.join(folder, word.removeprefix("./"))
+    return _in_path(word, folder, DEFAULT_PATH if path is None else path)
 
 
 def _in_path(word: str, folder: str, path: str) -> str:

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from msgspec import Struct
 
 from pairvisor.core.events import Exit
-from pairvisor.manifest.programs import ProgramError, find_program
+from pairvisor.manifest.programs import ProgramError, find_program, locate
 from pairvisor.runtime import kernel
 
 DESCRIPTORS = 8  # as many as a member needs of ours at most: pidfd, pipes, socket, a probe's
@@ -89,9 +89,7 @@ class Children:
         except ProgramError as error:
             raise SpawnError(str(error)) from None
         except OSError as error:
-            name = errno.errorcode.get(error.errno or 0, "?")
-            message = f'cannot run "{command.words[0]}": {error.strerror} ({name})'
-            raise SpawnError(message) from error
+            raise SpawnError(_why_not(command, error)) from error
         child = Child(owner, pid, os.pidfd_open(pid), on_exit)
         self._by_pid[pid] = self._by_owner[owner] = child
         self._sessions[pid] = owner
@@ -206,8 +204,18 @@ class Children:
         return variables.get(b"PAIRVISOR_MEMBER", b"").decode() if is_ours else ""
 
 
+def _why_not(command: Command, error: OSError) -> str:
+    """What is wrong with the program; if that can't be seen, the kernel's word."""
+    name = errno.errorcode.get(error.errno or 0, "?")
+    try:
+        find_program(command.words[0], command.working_dir, command.env.get("PATH"))
+    except ProgramError as reason:
+        return f"{reason} ({name})"
+    return f'cannot run "{command.words[0]}": {error.strerror} ({name})'
+
+
 def _spawn(command: Command, output: tuple[int, int]) -> int:
-    program = find_program(command.words[0], command.working_dir, command.env.get("PATH"))
+    program = locate(command.words[0], command.working_dir, command.env.get("PATH"))
     return os.posix_spawn(
         program,
         command.words,

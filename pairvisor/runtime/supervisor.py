@@ -5,6 +5,7 @@ and does nothing else. The first members are started before asyncio is even impo
 get ready meanwhile; what needs the loop is put off until it runs.
 """
 
+import gc
 import os
 import signal
 from collections import deque
@@ -213,6 +214,8 @@ class Supervisor:
         """The loop runs: take signals, and catch up with what had to wait for it."""
         from pairvisor.runtime.tasks import Tasks  # noqa: PLC0415 - it imports asyncio
 
+        gc.freeze()
+        gc.enable()
         self._loop = loop
         self._tasks = Tasks(self.group, self.children, self.post)
         handlers: dict[int, Callable[[], None]] = {
