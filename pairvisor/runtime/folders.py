@@ -14,6 +14,7 @@ from contextlib import suppress
 from pairvisor.manifest.group import Places
 
 SHARED = 0o2770  # what members put there belongs to the folder's group
+PASSABLE = 0o750  # of the runtime folder: its group passes through, whatever our umask
 LOCK = "lock"
 
 
@@ -109,8 +110,10 @@ def _make_parent(folder: str) -> None:
 
 
 def _open_own(run: str) -> int:
+    is_new = False
     with suppress(FileExistsError):
-        os.mkdir(run, 0o750)
+        os.mkdir(run, 0o700)
+        is_new = True
     try:
         folder = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
@@ -119,6 +122,8 @@ def _open_own(run: str) -> int:
     if about.st_uid != os.geteuid() or about.st_mode & 0o002:
         os.close(folder)
         raise UnsafeFolderError(f"{run} is another user's, or others may write to it: remove it")
+    if is_new:
+        os.fchmod(folder, PASSABLE)
     return folder
 
 
