@@ -42,6 +42,8 @@ def fork() -> None:
     if os.getppid() != guard:
         os._exit(128 + signal.SIGTERM)
     os.setsid()
+    # A child doesn't inherit this: without it, a member's orphans would pass by to the guard.
+    kernel.become_subreaper()
     mine.close()
     _trust = theirs
 
