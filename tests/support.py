@@ -11,9 +11,10 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 WITHIN = 20.0  # seconds; ten times and more what anything here usually takes
 
@@ -49,23 +50,26 @@ def is_alive(pid: int) -> bool:
 
 
 class Up:
-    """A running `pairvisor up`, from `up()`. Its pid is the guard's."""
+    """A running `pairvisor up`, from `up()`. Its pid is the guard's.
 
-    def __init__(self, manifest: Path, env: dict[str, str]) -> None:
+    A `wrapper` is a command that becomes the one that is put behind it, as `env` does; `how` is
+    for Popen.
+    """
+
+    def __init__(
+        self, manifest: Path, env: dict[str, str], wrapper: Sequence[str] = (), **how: Any
+    ) -> None:
         self.manifest = manifest
         self.env = env
         self.said = ""
+        usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "start_new_session": True}
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "pairvisor", "up", "-f", manifest.name],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            [*wrapper, sys.executable, "-m", "pairvisor", "up", "-f", manifest.name],
+            **(usual | {"stderr": subprocess.STDOUT} | how),
             cwd=manifest.parent,
             env=env,
-            start_new_session=True,
         )
-        assert self.popen.stdout is not None
-        self._out = self.popen.stdout.fileno()
+        self._out = self.popen.stdout.fileno() if self.popen.stdout else -1
 
     @property
     def guard(self) -> int:
@@ -127,8 +131,14 @@ class Up:
 
 
 @contextmanager
-def up(folder: Path, manifest: str, **env: str) -> Iterator[Up]:
-    """Write the manifest of a group `test` into the folder and run it.
+def up(
+    folder: Path,
+    manifest: str,
+    *wrapper: str,
+    how: dict[str, Any] | None = None,
+    **env: str,
+) -> Iterator[Up]:
+    """Write the manifest of a group `test` into the folder and run it (`wrapper`, `how`: see Up).
 
     Whatever of it is left at the end is killed.
     """
@@ -137,7 +147,8 @@ def up(folder: Path, manifest: str, **env: str) -> Iterator[Up]:
     runtime = folder / "xdg"
     runtime.mkdir(mode=0o700, exist_ok=True)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PAIRVISOR_")}
-    group = Up(path, {**clean, "XDG_RUNTIME_DIR": str(runtime), "NO_COLOR": "1", **env})
+    environment = {**clean, "XDG_RUNTIME_DIR": str(runtime), "NO_COLOR": "1", **env}
+    group = Up(path, environment, wrapper, **(how or {}))
     try:
         yield group
     finally:
@@ -145,5 +156,5 @@ def up(folder: Path, manifest: str, **env: str) -> Iterator[Up]:
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
         group.popen.wait()
-        assert group.popen.stdout is not None
-        group.popen.stdout.close()
+        if group.popen.stdout is not None:
+            group.popen.stdout.close()

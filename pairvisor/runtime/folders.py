@@ -1,21 +1,26 @@
 """The group's folders while it runs: made, locked, swept and removed.
 
 The lock is an flock, so one that a dead supervisor held blocks nobody. Folders are opened without
-following links; removal works beneath the group's folder and on its device only, so a link that a
-member puts there leads nowhere.
+following links, and what is in them is reached through their descriptors, so a link that a member
+puts there leads nowhere (`removal`).
 """
 
 import errno
 import fcntl
+import itertools
 import os
 import stat
 from contextlib import suppress
 
 from pairvisor.manifest.group import Places
+from pairvisor.runtime import removal
 
 SHARED = 0o2770  # what members put there belongs to the folder's group
 PASSABLE = 0o750  # of the runtime folder: its group passes through, whatever our umask
 LOCK = "lock"
+SOCKETS = "sockets"
+TRIES = 1000
+LEFT = "left-"  # of what could not be removed
 
 
 class AlreadyRunningError(Exception):
@@ -43,64 +48,94 @@ class Folders:
         _make_parent(os.path.dirname(run))
         self._folder, self.lock = _lock(run)
         self._clear()
-        for path, mode in (
-            (self.places.sockets, SHARED),
-            (self.places.volume, SHARED),
-            (self.places.notify, 0o700),
-        ):
-            os.mkdir(path, 0o700)
-            os.chmod(path, mode)
+        for name, mode in ((SOCKETS, SHARED), ("volume", SHARED), ("notify", 0o700)):
+            os.mkdir(name, 0o700, dir_fd=self._folder)
+            os.chmod(name, mode, dir_fd=self._folder)
 
     def release(self) -> None:
-        """Remove the runtime folder with all that is in it; the lock goes last."""
-        self._clear()
-        os.unlink(LOCK, dir_fd=self._folder)
-        os.rmdir(self.places.run)
+        """Remove the runtime folder with all that is in it; the lock goes last.
+
+        What can't be removed, a mount or another user's file, stays, and stops no later start.
+        """
+        with suppress(OSError):
+            self._clear()
+            os.unlink(LOCK, dir_fd=self._folder)
+            os.rmdir(self.places.run)  # fails if the next one has made its lock already
         os.close(self.lock)
         os.close(self._folder)
 
     def _clear(self) -> None:
-        with os.scandir(self._folder) as entries:
-            names = [entry.name for entry in entries if entry.name != LOCK]
-        device = os.fstat(self._folder).st_dev
-        for name in names:
-            _remove(name, self._folder, device)
+        """Remove all but the lock; what can't be is put aside, as `left-…`."""
+        remains = removal.clear(self._folder, LOCK)
+        for name in remains:
+            if not name.startswith(LEFT):
+                os.rename(
+                    name, _unused(self._folder), src_dir_fd=self._folder, dst_dir_fd=self._folder
+                )
 
     def remove_stale_sockets(self) -> None:
-        """Remove the sockets on which nobody listens: several programs refuse to start on one."""
-        with os.scandir(self.places.sockets) as entries:
-            sockets = [
-                e.path for e in entries if stat.S_ISSOCK(e.stat(follow_symlinks=False).st_mode)
-            ]
-        for path in filter(_is_stale, sockets):
-            os.unlink(path)
+        """Remove the sockets on which nobody listens: several programs refuse to start on one.
+
+        A member may do with the folder what it likes: what can't be looked at is let be.
+        """
+        with suppress(OSError):
+            folder = os.open(SOCKETS, removal.FOLDER, dir_fd=self._folder)
+            try:
+                _remove_stale(folder)
+            finally:
+                os.close(folder)
+
+
+def _unused(folder: int) -> str:
+    taken = os.listdir(folder)
+    return next(name for name in (f"{LEFT}{n}" for n in itertools.count()) if name not in taken)
+
+
+def _remove_stale(folder: int) -> None:
+    for name in os.listdir(folder):
+        with suppress(OSError):
+            is_socket = stat.S_ISSOCK(os.lstat(name, dir_fd=folder).st_mode)
+            # Through the open folder the path is short enough for any name, and leads nowhere else.
+            if is_socket and _is_stale(f"/proc/self/fd/{folder}/{name}"):
+                os.unlink(name, dir_fd=folder)
 
 
 def _lock(run: str) -> tuple[int, int]:
     """Descriptors of the folder and of its lock, which is ours."""
-    while True:
-        folder = _open_own(run)
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        lock = os.open(LOCK, flags, 0o600, dir_fd=folder)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The one before us may have removed it between our open and our lock.
-            if os.path.samestat(os.fstat(lock), os.stat(LOCK, dir_fd=folder)):
-                return folder, lock
-        except BlockingIOError:
+    for _ in range(TRIES):
+        # Another one's end may remove folder and lock between any two steps: begin again.
+        with suppress(FileNotFoundError):
+            folder = _open_own(run)
+            try:
+                return folder, _lock_in(folder)
+            except BaseException:
+                os.close(folder)
+                raise
+    raise FileNotFoundError(errno.ENOENT, "it is removed again and again", run)
+
+
+def _lock_in(folder: int) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    lock = os.open(LOCK, flags, 0o600, dir_fd=folder)
+    is_ours = False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        named = os.stat(LOCK, dir_fd=folder, follow_symlinks=False)
+        is_ours = os.path.samestat(os.fstat(lock), named)
+    except BlockingIOError:
+        raise AlreadyRunningError from None
+    finally:
+        if not is_ours:
             os.close(lock)
-            os.close(folder)
-            raise AlreadyRunningError from None
-        except FileNotFoundError:
-            pass
-        os.close(lock)
-        os.close(folder)
+    if not is_ours:
+        raise FileNotFoundError(errno.ENOENT, "another one's by now", LOCK)
+    return lock
 
 
 def _make_parent(folder: str) -> None:
     """The folder of all groups: root's is for all to see, others' are their own."""
     if not os.path.isdir(folder):
-        os.makedirs(folder)
+        os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o755 if os.geteuid() == 0 else 0o700)
     about = os.lstat(folder)
     is_shared = about.st_mode & 0o022 and not about.st_mode & stat.S_ISVTX
@@ -116,6 +151,8 @@ def _open_own(run: str) -> int:
         is_new = True
     try:
         folder = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise  # removed by another one's end
     except OSError as error:
         raise UnsafeFolderError(f"{run} is not a folder: remove it") from error
     about = os.fstat(folder)
@@ -125,25 +162,6 @@ def _open_own(run: str) -> int:
     if is_new:
         os.fchmod(folder, PASSABLE)
     return folder
-
-
-def _remove(name: str, parent: int, device: int) -> None:
-    """Remove a file, or a folder with all in it, unless it is on another device."""
-    about = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    if about.st_dev != device:
-        return
-    if not stat.S_ISDIR(about.st_mode):
-        os.unlink(name, dir_fd=parent)
-        return
-    folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-    try:
-        with os.scandir(folder) as entries:
-            inside = [entry.name for entry in entries]
-        for entry in inside:
-            _remove(entry, folder, device)
-    finally:
-        os.close(folder)
-    os.rmdir(name, dir_fd=parent)
 
 
 def _is_stale(path: str) -> bool:
