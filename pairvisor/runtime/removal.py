@@ -58,12 +58,16 @@ def _open(name: str, parent: int) -> int:
     try:
         return os.open(name, FOLDER, dir_fd=parent)
     except PermissionError:
-        link = os.open(name, os.O_PATH | FOLDER, dir_fd=parent)
-        try:
-            os.chmod(f"/proc/self/fd/{link}", stat.S_IRWXU)
-        finally:
-            os.close(link)
+        _unlock(name, parent)
         return os.open(name, FOLDER, dir_fd=parent)
+
+
+def _unlock(name: str, parent: int) -> None:
+    link = os.open(name, os.O_PATH | FOLDER, dir_fd=parent)
+    try:
+        os.chmod(f"/proc/self/fd/{link}", stat.S_IRWXU)
+    finally:
+        os.close(link)
 
 
 def _empty(folder: int, top: int) -> None:
@@ -74,7 +78,15 @@ def _empty(folder: int, top: int) -> None:
     for name, is_folder in found:
         with suppress(OSError):
             if is_folder:
-                moved = f".moved-{os.urandom(8).hex()}"
-                os.rename(name, moved, src_dir_fd=folder, dst_dir_fd=top)
+                _move_up(name, folder, top)
             else:
                 os.unlink(name, dir_fd=folder)
+
+
+def _move_up(name: str, folder: int, top: int) -> None:
+    moved = f".moved-{os.urandom(8).hex()}"
+    try:
+        os.rename(name, moved, src_dir_fd=folder, dst_dir_fd=top)
+    except PermissionError:  # its "..", which changes, is guarded by its own mode
+        _unlock(name, folder)
+        os.rename(name, moved, src_dir_fd=folder, dst_dir_fd=top)
