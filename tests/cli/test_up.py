@@ -162,6 +162,25 @@ def test_a_group_runs_once(cli: Cli, start: Start) -> None:
     assert len(cli.run("check").stdout.splitlines()) == 1
 
 
+@pytest.mark.xfail(reason="the runner waits for ever once a group is over before its loop runs")
+def test_a_first_member_that_cannot_be_started_ends_the_group(cli: Cli, start: Start) -> None:
+    group = start(cli.write("[primary]\ncommand = '${run}/none'\non_failure = 'teardown'\n"))
+    group.read_until("failed: primary could not be started: ", within=3)
+    assert group.wait() == 126
+
+
+def test_what_a_member_leaves_behind_is_ended_and_said(cli: Cli, start: Start) -> None:
+    daemon = """["sh", "-c", "setsid sleep inf & exit 0"]"""
+    group = start(
+        cli.write(
+            'name = "left"\n[primary]\ncommand = "sleep inf"\n'
+            f'[sidecars.side]\ncommand = {daemon}\non_success = "ignore"\n'
+        )
+    )
+    group.read_until("side left 1 process behind, killed: a member has to stay in the fore")
+    assert not group.processes("side")
+
+
 def test_a_runtime_folder_that_is_none(cli: Cli) -> None:
     cli.write('name = "one"\n[primary]\ncommand = "true"\n')
     taken = Path(cli.env["XDG_RUNTIME_DIR"], "pairvisor", "one")
