@@ -66,9 +66,13 @@ def start(cli: Cli) -> Iterator[Start]:
 
     yield run
     for group in groups:
-        for pid in {group.popen.pid, *group.processes()}:
-            if is_alive(pid):
-                os.kill(pid, signal.SIGKILL)
+        # The guard kills what is left once the supervisor, its child, is gone.
+        children = Path(f"/proc/{group.guard}/task/{group.guard}/children")
+        alive = children.read_text().split() if is_alive(group.guard) else []
+        for pid in map(int, alive):
+            os.kill(pid, signal.SIGKILL)
+        for pid in filter(is_alive, group.processes()):
+            os.kill(pid, signal.SIGKILL)
         group.popen.wait()
         assert group.popen.stdout is not None
         group.popen.stdout.close()
