@@ -4,10 +4,14 @@ import ctypes
 import errno
 import os
 import signal
+import sys
+from collections.abc import Iterable
 from contextlib import suppress
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+SIGSET = 128  # bytes of a sigset_t, of which the kernel reads the first 8
+SIGNALFD_SIGINFO = 128  # bytes; the first four are the signal's number
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -36,6 +40,30 @@ def keep_descriptors() -> None:
                 os.set_inheritable(descriptor, False)
 
 
+def signal_descriptor(signums: Iterable[int]) -> int:
+    """A descriptor to read these signals from (signalfd(2)); they have to be blocked.
+
+    What is pending stays so until it is read. A handler would be called, and asyncio's pipe
+    written, at each arrival: a few hundred fill it, and the next one, an exit or a stop, is lost.
+    """
+    mask = sum(1 << (signum - 1) for signum in signums)
+    flags = os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = _libc.signalfd(-1, mask.to_bytes(8, sys.byteorder).ljust(SIGSET, b"\0"), flags)
+    if descriptor < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"cannot listen to signals: {os.strerror(code)}")
+    return int(descriptor)
+
+
+def read_signals(descriptor: int) -> list[int]:
+    """The numbers of the signals that have come, each once."""
+    with suppress(BlockingIOError):
+        infos = os.read(descriptor, SIGNALFD_SIGINFO * 64)
+        starts = range(0, len(infos), SIGNALFD_SIGINFO)
+        return [int.from_bytes(infos[at : at + 4], sys.byteorder) for at in starts]
+    return []
+
+
 def children_of(pid: int) -> list[int]:
     """The direct children of all threads of a process, zombies too; none if it is gone.
 
@@ -44,7 +72,7 @@ def children_of(pid: int) -> list[int]:
     """
     try:
         threads = os.listdir(f"/proc/{pid}/task")
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
     return [child for thread in threads for child in _children_of_thread(pid, thread)]
 
@@ -65,7 +93,7 @@ def _stat(pid: int) -> list[bytes]:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b") ")[2].split()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
 
 
@@ -88,8 +116,11 @@ def start_time(pid: int) -> int:
 
 
 def send(pidfd: int, signum: int) -> None:
-    """Signal the process behind a pidfd; one that is gone needs none."""
-    with suppress(ProcessLookupError):
+    """Signal the process behind a pidfd; one that is gone needs none.
+
+    One that has changed its user (sudo as a member, say) can't be signalled: it is seen to live on.
+    """
+    with suppress(ProcessLookupError, PermissionError):
         signal.pidfd_send_signal(pidfd, signum)
 
 

@@ -10,6 +10,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from pairvisor.runtime.tasks import Tasks
 
 NeedsLoop = do.Probe | do.CancelProbes | do.RunHook | do.CancelHook
+HANDLED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 LISTENING = {Method.NOTIFY, Method.LOG}  # what a member says must find somebody listening
 STALL = 1.0  # seconds past a deadline that only a supervisor that did not run can explain
 
@@ -98,6 +100,7 @@ class Supervisor:
 
     def run(self) -> do.Finish:
         """Start the group and return how it ended. Raises InternalError on a fault of ours."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         kernel.keep_descriptors()
         self.children.make_room(len(self.group.members))
         self.post(StartRequested())
@@ -176,6 +179,10 @@ class Supervisor:
         try:
             self._start(member, effect.run, methods)
         except (SpawnError, OSError) as error:
+            if self._tasks is None:
+                # Its consequences need the loop, and members whose start is put off: once more.
+                self._put_off.append(effect)
+                return
             self._exited(member.name, effect.run, Exit(error=self._located(str(error), member)))
         else:
             self.post(Spawned(member.name, effect.run))
@@ -188,14 +195,13 @@ class Supervisor:
         if self._tasks is not None and Method.LOG in methods:
             watch = self._tasks.log_watch(member)
         command = Command(member.command, env, member.working_dir, member.umask)
-        stdout = self._pump.attach(member.name, "stdout", watch)
-        stderr = self._pump.attach(member.name, "stderr", watch)
-        try:
-            over = partial(self._exited, member.name, run)
+        over = partial(self._exited, member.name, run)
+        with ExitStack() as given:
+            stdout = self._pump.attach(member.name, "stdout", watch)
+            given.callback(os.close, stdout)
+            stderr = self._pump.attach(member.name, "stderr", watch)
+            given.callback(os.close, stderr)
             self.children.spawn(member.name, command, (stdout, stderr), over)
-        finally:
-            os.close(stdout)
-            os.close(stderr)
 
     def _located(self, message: str, member: Member) -> str:
         """With the line of the manifest that asked for it."""
@@ -218,28 +224,24 @@ class Supervisor:
         gc.enable()
         self._loop = loop
         self._tasks = Tasks(self.group, self.children, self.post)
-        handlers: dict[int, Callable[[], None]] = {
-            signal.SIGCHLD: self.children.reap,
-            signal.SIGTERM: self._terminated,
-            signal.SIGINT: self._interrupted,
-            signal.SIGHUP: self._terminated,
-        }
-        for signum, handler in handlers.items():
-            loop.add_signal_handler(signum, handler)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers.keys())
+        # Blocked since the guard was forked, so the pump's thread doesn't take them either.
+        signals = kernel.signal_descriptor(HANDLED)
+        loop.add_reader(signals, self._signalled, signals)
         put_off, self._put_off = self._put_off, []
         for effect in put_off:
             self._carry_out(effect)
         self.children.reap()
         self._arm()
 
-    def _terminated(self) -> None:
-        self.post(StopRequested())
-
-    def _interrupted(self) -> None:
-        """A second Ctrl-C means: sooner."""
-        self._interrupts += 1
-        self.post(StopRequested(hasten=self._interrupts > 1))
+    def _signalled(self, signals: int) -> None:
+        for signum in kernel.read_signals(signals):
+            if signum == signal.SIGCHLD:
+                self.children.reap()
+            else:
+                # A second Ctrl-C means: sooner.
+                self._interrupts += signum == signal.SIGINT
+                is_again = signum == signal.SIGINT and self._interrupts > 1
+                self.post(StopRequested(hasten=is_again))
 
     def _end(self, finish: do.Finish) -> None:
         self._finish = finish
