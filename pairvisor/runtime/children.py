@@ -19,11 +19,12 @@ from msgspec import Struct
 
 from pairvisor.core.events import Exit
 from pairvisor.manifest.programs import ProgramError, find_program, locate
-from pairvisor.runtime import kernel
+from pairvisor.runtime import kernel, trees
 
 DESCRIPTORS = 8  # as many as a member needs of ours at most: pidfd, pipes, socket, a probe's
 ALL_SIGNALS = signal.valid_signals()
-PASSES = 50  # to stop a tree that grows while it is being stopped
+TASK = "PAIRVISOR_TASK"  # tells a hook's or a probe's processes from the member's own
+RESERVE = 4  # descriptors, for what must not fail when there are no others left
 
 
 class SpawnError(Exception):
@@ -63,6 +64,8 @@ class Children:
         self._sessions: dict[int, str] = {}  # whose; kept until the owner's tree is empty
         self._adopted: dict[int, str] = {}
         self._emptying: dict[str, tuple[Callable[[int], None], set[int]]] = {}
+        self._reserve: list[int] = []
+        self._fill_reserve()
 
     def make_room(self, members: int) -> None:
         """See to it that the supervisor may open enough descriptors for so many members."""
@@ -90,10 +93,18 @@ class Children:
             raise SpawnError(str(error)) from None
         except OSError as error:
             raise SpawnError(_why_not(command, error)) from error
-        child = Child(owner, pid, os.pidfd_open(pid), on_exit)
+        child = Child(owner, pid, self._pidfd(pid), on_exit)
         self._by_pid[pid] = self._by_owner[owner] = child
         self._sessions[pid] = owner
         return child
+
+    def _pidfd(self, pid: int) -> int:
+        try:
+            return os.pidfd_open(pid)
+        except OSError:
+            # The child runs already: we must be able to hold it.
+            with self._last_descriptors():
+                return os.pidfd_open(pid)
 
     def signal(self, owner: str, *signums: int) -> None:
         """Signal the owner's main process, if it is there."""
@@ -109,21 +120,26 @@ class Children:
 
     def reap(self) -> None:
         """Collect all that have ended, children of ours and orphans; tell who is over."""
+        ended: list[tuple[Child, Exit]] = []
         with suppress(ChildProcessError):
             while info := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG):
-                self._reaped(info)
+                if child := self._forget(info.si_pid):
+                    ended.append((child, _how(info)))
+        # Only now: what ended together with a member has not been left behind by it.
+        for child, how in ended:
+            child.on_exit(how)
         for owner in list(self._emptying):
-            self._check_empty(owner)
+            if owner in self._emptying:
+                self._check_empty(owner)
 
-    def _reaped(self, info: os.waitid_result) -> None:
-        self._adopted.pop(info.si_pid, None)
-        child = self._by_pid.pop(info.si_pid, None)
-        if child is None:
-            return
-        os.close(child.pidfd)
-        del self._by_owner[child.owner]
-        is_code = info.si_code == os.CLD_EXITED
-        child.on_exit(Exit(code=info.si_status) if is_code else Exit(signal=info.si_status))
+    def _forget(self, pid: int) -> Child | None:
+        """It is reaped: its pid says nothing any more."""
+        self._adopted.pop(pid, None)
+        child = self._by_pid.pop(pid, None)
+        if child is not None:
+            os.close(child.pidfd)
+            del self._by_owner[child.owner]
+        return child
 
     def kill(self, owner: str, on_empty: Callable[[int], None]) -> None:
         """SIGKILL the owner's whole tree; once nothing of it is left, say how many there were.
@@ -136,7 +152,11 @@ class Children:
 
     def _check_empty(self, owner: str) -> None:
         on_empty, seen = self._emptying[owner]
-        tree = self._kill_tree(owner)
+        try:
+            tree = self._kill_tree(owner)
+        except OSError:
+            with self._last_descriptors():
+                tree = self._kill_tree(owner)
         main = self._by_owner.get(owner)
         seen |= tree.keys() - {main.pid if main else 0}
         if not tree:
@@ -145,33 +165,24 @@ class Children:
                 del self._sessions[session]
             on_empty(len(seen))
 
-    def _kill_tree(self, owner: str) -> dict[int, int]:
-        """Stop all, again until no new one turns up, then kill all: no fork escapes."""
-        stopped: dict[int, int] = {}
-        for _ in range(PASSES):
-            fresh = {p: t for p, t in self._tree(owner).items() if p not in stopped}
-            if not fresh:
-                break
-            for pid, started in fresh.items():
-                kernel.send_to(pid, started, signal.SIGSTOP)
-            stopped |= fresh
-        for pid, started in stopped.items():
-            kernel.send_to(pid, started, signal.SIGKILL)
-        return stopped
-
-    def _tree(self, owner: str) -> dict[int, int]:
-        """The start time of each process of the owner's tree, by pid."""
+    def _kill_tree(self, owner: str) -> trees.Tree:
         main = self._by_owner.get(owner)
-        found: dict[int, int] = {}
-        todo = [main.pid] if main else []
-        todo += self._orphans(owner)
-        while todo:
-            pid = todo.pop()
-            started = kernel.start_time(pid)
-            if started and pid not in found:
-                found[pid] = started
-                todo += kernel.children_of(pid)
-        return found
+        mains = [main.pid] if main else []
+        return trees.kill(lambda: trees.descending_from(mains + self._orphans(owner)))
+
+    @contextmanager
+    def _last_descriptors(self) -> Iterator[None]:
+        while self._reserve:
+            os.close(self._reserve.pop())
+        try:
+            yield
+        finally:
+            self._fill_reserve()
+
+    def _fill_reserve(self) -> None:
+        with suppress(OSError):
+            while len(self._reserve) < RESERVE:
+                self._reserve.append(os.open("/", os.O_PATH | os.O_CLOEXEC))
 
     def _orphans(self, owner: str) -> list[int]:
         """The adopted ones that are the owner's, or anybody's if it is the last to end."""
@@ -187,21 +198,30 @@ class Children:
 
     def _owner_of(self, orphan: int) -> str:
         """Whose it is; empty where neither its session nor its environment tells."""
-        owner = self._adopted.get(orphan)
-        if owner is None:
+        if orphan not in self._adopted:
             owner = self._sessions.get(kernel.session(orphan)) or self._in_environ(orphan)
+            if not owner:  # it may be in the middle of an exec: look again
+                return ""
             self._adopted[orphan] = owner
-        return owner
+        return self._adopted[orphan]
 
     def _in_environ(self, pid: int) -> str:
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 variables = dict(v.partition(b"=")[::2] for v in file.read(1 << 20).split(b"\0"))
-        except OSError:
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             return ""
         # A group inside a group has members of its own, of other names or the same.
-        is_ours = variables.get(b"PAIRVISOR_RUN") == os.fsencode(self._run)
-        return variables.get(b"PAIRVISOR_MEMBER", b"").decode() if is_ours else ""
+        if variables.get(b"PAIRVISOR_RUN") != os.fsencode(self._run):
+            return ""
+        task = os.fsdecode(variables.get(TASK.encode(), b""))
+        is_there = task in self._by_owner or task in self._emptying
+        return task if is_there else os.fsdecode(variables.get(b"PAIRVISOR_MEMBER", b""))
+
+
+def _how(info: os.waitid_result) -> Exit:
+    is_code = info.si_code == os.CLD_EXITED
+    return Exit(code=info.si_status) if is_code else Exit(signal=info.si_status)
 
 
 def _why_not(command: Command, error: OSError) -> str:

@@ -4,9 +4,11 @@ import asyncio
 import itertools
 import os
 
+from msgspec.structs import replace
+
 from pairvisor.core.events import Exit
 from pairvisor.manifest.group import Member
-from pairvisor.runtime.children import Children, Command, SpawnError
+from pairvisor.runtime.children import TASK, Children, Command, SpawnError
 
 KEPT = 4096  # bytes of output, for a failure's detail; what is beyond is read and dropped
 PIECE = 1 << 16
@@ -55,8 +57,12 @@ async def run(children: Children, owner: str, command: Command) -> tuple[bool, s
     Judged by the exit, not by the end of its output. However this ends, also when cancelled,
     the command's whole tree is killed.
     """
+    try:
+        output = Output()
+    except OSError as error:
+        return False, f'cannot run "{command.words[0]}": {error.strerror}'
     owner = f"{owner}/{next(_numbers)}"
-    output = Output()
+    command = replace(command, env={**command.env, TASK: owner})
     over: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
     def on_exit(end: Exit) -> None:

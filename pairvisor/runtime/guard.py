@@ -12,7 +12,7 @@ import signal
 import socket
 from time import monotonic
 
-from pairvisor.runtime import kernel
+from pairvisor.runtime import kernel, trees
 
 PASSED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 DROPPED = {signal.SIGUSR1, signal.SIGUSR2}
@@ -58,9 +58,12 @@ def entrust(descriptor: int) -> None:
 def _watch(supervisor: int) -> int:
     """Pass signals on until the supervisor has ended; then end the rest. The exit status."""
     pidfd = os.pidfd_open(supervisor)
+    # Blocked, it would come nevertheless; whoever started us by nohup has said that it shall not.
+    is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    awaited = AWAITED - {signal.SIGHUP} if is_nohup else AWAITED
     status = None
     while status is None:
-        signum = signal.sigwaitinfo(AWAITED).si_signo
+        signum = signal.sigwaitinfo(awaited).si_signo
         if signum == signal.SIGCHLD:
             status = _reap().get(supervisor)
         else:
@@ -88,10 +91,7 @@ def _reap() -> dict[int, int]:
 def _end_descendants() -> bool:
     """Kill until nothing is left: a dead parent's children become ours. False: it would not die."""
     deadline = monotonic() + PATIENCE
-    while children := kernel.children_of(os.getpid()):
-        for pid in children:
-            # Ours and not reaped yet: the pid can't have been reused.
-            kernel.send_to(pid, kernel.start_time(pid), signal.SIGKILL)
+    while trees.kill(lambda: trees.descending_from(kernel.children_of(os.getpid()))):
         if monotonic() > deadline:
             return False
         signal.sigtimedwait({signal.SIGCHLD}, 0.1)
