@@ -30,6 +30,7 @@ class Prober:
         tasks = self._tasks.setdefault(about.member.name, set())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        task.add_done_callback(raise_fault)
 
     def cancel(self, member: str) -> None:
         for task in self._tasks.pop(member, ()):
@@ -40,6 +41,12 @@ class Prober:
         probe = about.member.probes[about.purpose]
         passed, detail = await _outcome(probe, about)
         self._post(ProbeEnded(about.member.name, run, about.purpose, passed, detail))
+
+
+def raise_fault(task: asyncio.Task[None]) -> None:
+    """What broke in the core meanwhile is the loop's to report, at once."""
+    if not task.cancelled():
+        task.result()
 
 
 async def _outcome(probe: Probe, about: About) -> tuple[bool, str]:

@@ -11,11 +11,13 @@ import select
 import threading  # noqa: TID251 - this is the one thread
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from msgspec import Struct
 
 PIECE = 1 << 16
+MOST_WORDS = 10_000  # of our own that wait for a sink that blocks; the oldest go first
 LONGEST_LINE = 1 << 16  # bytes; a longer one is passed on in pieces
 
 
@@ -47,7 +49,7 @@ class Pump:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._sources: dict[int, Source] = {}
-        self._words: deque[tuple[Callable[[str], None], str]] = deque()
+        self._words: deque[tuple[Callable[[str], None], str]] = deque(maxlen=MOST_WORDS)
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._bell, select.EPOLLIN)
@@ -92,7 +94,8 @@ class Pump:
     def _speak(self) -> None:
         while self._words:
             speak, text = self._words.popleft()
-            speak(text)
+            with suppress(Exception):  # a sink's fault costs what it was given, no more
+                speak(text)
 
     def _read(self, descriptor: int) -> None:
         source = self._sources[descriptor]
@@ -103,7 +106,8 @@ class Pump:
             lines.append(source.rest)
             source.rest = b""
         if lines:
-            self._pass_on(source, lines)
+            with suppress(Exception):
+                self._pass_on(source, lines)
         if not piece:
             self._epoll.unregister(descriptor)
             del self._sources[descriptor]

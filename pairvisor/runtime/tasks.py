@@ -10,7 +10,7 @@ from pairvisor.manifest.group import Group, Member, Method
 from pairvisor.runtime import commands
 from pairvisor.runtime.children import Children
 from pairvisor.runtime.mailbox import Mailbox
-from pairvisor.runtime.prober import Prober
+from pairvisor.runtime.prober import Prober, raise_fault
 from pairvisor.runtime.probes import About
 
 
@@ -50,10 +50,10 @@ class Tasks:
         """For the pump to call with each line of this run's output: a probe waits for one."""
         pattern = next(p.target[0] for p in member.probes.values() if p.method is Method.LOG)
         matched = self._log_matched[member.name] = asyncio.Event()
-        expression, loop = re.compile(pattern.encode()), asyncio.get_running_loop()
+        expression, loop = re.compile(pattern), asyncio.get_running_loop()
 
         def watch(line: bytes) -> None:
-            if not matched.is_set() and expression.search(line):
+            if not matched.is_set() and expression.search(line.decode(errors="replace")):
                 loop.call_soon_threadsafe(matched.set)
 
         return watch
@@ -71,6 +71,7 @@ class Tasks:
     def _run_hook(self, effect: do.RunHook) -> None:
         task = asyncio.get_running_loop().create_task(self._hook(effect))
         self._hooks[effect.member] = task
+        task.add_done_callback(raise_fault)
 
     async def _hook(self, effect: do.RunHook) -> None:
         member = self._group.members[effect.member]

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 
 import h11
 
@@ -10,6 +10,8 @@ from pairvisor.manifest.group import Probe
 from pairvisor.runtime.probes import About, ProbeFailedError, connect
 
 PIECE = 4096  # bytes; h11 refuses headers of more than 16 KiB
+MOST_OF_BODY = 1 << 16  # bytes
+TIME_FOR_BODY = 0.1  # seconds
 
 
 async def look(probe: Probe, about: About) -> None:
@@ -41,8 +43,21 @@ async def _get(connection: socket.socket, host: str, path: str) -> int:
     while True:
         event = http.next_event()
         if isinstance(event, h11.Response):
+            await _take_body(connection)
             return int(event.status_code)
         if event is h11.NEED_DATA:
             http.receive_data(await loop.sock_recv(connection, PIECE))
         elif not isinstance(event, h11.InformationalResponse):
             raise ProbeFailedError("closed without an answer")
+
+
+async def _take_body(connection: socket.socket) -> None:
+    """Let the server finish, within bounds: one that still writes would log a broken pipe."""
+    taken = 0
+    with suppress(TimeoutError, OSError):
+        async with asyncio.timeout(TIME_FOR_BODY):
+            while taken < MOST_OF_BODY:
+                piece = await asyncio.get_running_loop().sock_recv(connection, PIECE)
+                if not piece:
+                    return
+                taken += len(piece)
