@@ -162,7 +162,6 @@ def test_a_group_runs_once(cli: Cli, start: Start) -> None:
     assert len(cli.run("check").stdout.splitlines()) == 1
 
 
-@pytest.mark.xfail(reason="the runner waits for ever once a group is over before its loop runs")
 def test_a_first_member_that_cannot_be_started_ends_the_group(cli: Cli, start: Start) -> None:
     group = start(cli.write("[primary]\ncommand = '${run}/none'\non_failure = 'teardown'\n"))
     group.read_until("failed: primary could not be started: ", within=3)
