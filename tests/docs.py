@@ -114,6 +114,7 @@ MEMBER_KEYS = {
     "after": "whom it waits for, written or derived, and until when: `started`, `ready`, "
     "`succeeded` or `ended`",
     "probes": "by purpose (`startup`, `ready`, `live`): the method and its target's words",
+    "hooks": "by occasion (`post_start`, `pre_stop`, `post_stop`): the command's words",
     "start_timeout": "seconds in which it has to be ready",
     "timeout": "seconds in which an init has to end",
     "stop_signal": "the signal that asks it to end",

@@ -66,6 +66,7 @@ def _member_as_data(member: Member) -> dict[str, Any]:
             purpose: {"method": probe.method, "target": list(probe.target)}
             for purpose, probe in member.probes.items()
         },
+        "hooks": {hook: list(command) for hook, command in member.hooks.items()},
         "start_timeout": _limit(member.start_timeout),
         "timeout": _limit(member.timeout),
         "stop_signal": words.signal_name(member.stop_signal),
@@ -100,14 +101,14 @@ def _tree(group: Group) -> "Tree":
     from rich.tree import Tree  # noqa: PLC0415
 
     tree = Tree(f"[bold]{escape(group.name)}[/]  ({escape(group.manifest)})")
-    start = tree.add("start, ready within " + _time(group.start_timeout))
+    start = tree.add("start" + _within(", ready within", group.start_timeout))
     for number, names in enumerate(stages(group), 1):
         step = start.add(f"step {number}")
         for name in names:
             about = step.add(_title(group.members[name], escape))
             for line in _facts(group.members[name]):
                 about.add(escape(line))
-    stop = tree.add("stop, the last SIGKILL within " + _time(group.grace))
+    stop = tree.add("stop, the last SIGKILL within " + words.seconds(group.grace))
     for number, names in enumerate(_stops(group), 1):
         told = ", ".join(escape(_farewell(group.members[name])) for name in names)
         stop.add(f"step {number}: {told}")
@@ -126,17 +127,24 @@ def _facts(member: Member) -> list[str]:
     probes = [f"{purpose}: {_probe(probe)}" for purpose, probe in member.probes.items()]
     on_success = "go on" if member.role is Role.INIT else member.on_success
     fate = f"on success {on_success}, on failure {member.on_failure}"
-    return [f"waits for {waits}" if waits else "waits for nothing", *probes, fate]
+    hooks = [f"{hook}: {shlex.join(words_)}" for hook, words_ in member.hooks.items()]
+    first = (f"waits for {waits}" if waits else "waits for nothing") + _within(
+        ", ready within", member.start_timeout
+    )
+    return [first + _within(", done within", member.timeout), *probes, *hooks, fate]
 
 
 def _probe(probe: Probe) -> str:
-    return f"{probe.method} {shlex.join(probe.target)}, every {_time(probe.interval)}".strip()
+    return (
+        f"{probe.method} {shlex.join(probe.target)}, every {words.seconds(probe.interval)}".strip()
+    )
 
 
 def _farewell(member: Member) -> str:
-    within = f" within {_time(member.stop_grace)}" if isfinite(member.stop_grace) else ""
+    within = _within(" within", member.stop_grace)
     return f"{member.name} ({words.signal_name(member.stop_signal)}{within})"
 
 
-def _time(seconds: float) -> str:
-    return words.seconds(seconds) if isfinite(seconds) else "any time"
+def _within(what: str, seconds: float) -> str:
+    """A limit in words; nothing where there is none."""
+    return f"{what} {words.seconds(seconds)}" if isfinite(seconds) else ""
