@@ -93,6 +93,12 @@ class Up:
         self.said = self.said[match.end() :]
         return match
 
+    def read_all(self, *patterns: str, within: float = WITHIN) -> None:
+        """Read on until each of them matches some line, in any order; nothing is forgotten."""
+        end = time.monotonic() + within
+        while missing := [p for p in patterns if not re.search(p, self.said, re.MULTILINE)]:
+            assert self._read(end - time.monotonic()), f"no {missing} was said in:\n{self.said}"
+
     def _read(self, within: float) -> bool:
         readable, _, _ = select.select([self._out], [], [], max(within, 0))
         piece = os.read(self._out, 1 << 16) if readable else b""
@@ -113,6 +119,25 @@ class Up:
         """SIGTERM, and the exit status."""
         self.signal(signal.SIGTERM)
         return self.wait(within)
+
+    def main(self, member: str) -> int:
+        """The member's main process, once it is there: the supervisor's child and leads a session.
+
+        A process in the middle of an exec has no environment to be known by.
+        """
+        found: list[int] = []
+
+        def look() -> bool:
+            children = Path(f"/proc/{self.supervisor}/task/{self.supervisor}/children").read_text()
+            found[:] = sorted(set(map(int, children.split())) & set(self.processes(member)))
+            return bool(found)
+
+        eventually(look)
+        return found[0]
+
+    def kill(self, member: str) -> None:
+        """SIGKILL for its main process."""
+        os.kill(self.main(member), signal.SIGKILL)
 
     def processes(self, member: str = "") -> list[int]:
         """Every live process of the group (of one member), by its environment."""

@@ -12,6 +12,7 @@ import errno
 import os
 import resource
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -24,6 +25,7 @@ from pairvisor.runtime import kernel, trees
 DESCRIPTORS = 8  # as many as a member needs of ours at most: pidfd, pipes, socket, a probe's
 ALL_SIGNALS = signal.valid_signals()
 TASK = "PAIRVISOR_TASK"  # tells a hook's or a probe's processes from the member's own
+OURS = 16  # descriptors that no child's pipe may take: the loop, a signal, a client need some
 RESERVE = 4  # descriptors, for what must not fail when there are no others left
 
 
@@ -56,6 +58,7 @@ class Children:
     """
 
     _nofile: tuple[int, int] | None = None  # what children get, where ours had to be raised
+    _highest = sys.maxsize  # a descriptor that may still be for a child; what is above is ours
 
     def __init__(self, run: str) -> None:
         self._run = run
@@ -73,7 +76,9 @@ class Children:
         needed = 64 + DESCRIPTORS * members
         if soft < needed:
             self._nofile = (soft, hard)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
+            soft = min(needed, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self._highest = soft - OURS
 
     def spawn(
         self,
@@ -86,6 +91,9 @@ class Children:
 
         Raises SpawnError. `on_exit` is called by `reap`.
         """
+        if max(output) > self._highest:
+            full = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            raise SpawnError(_why_not(command, full))
         try:
             with _as_the_command_wants(command, self._nofile):
                 pid = _spawn(command, output)

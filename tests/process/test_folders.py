@@ -155,8 +155,7 @@ def test_only_sockets_on_which_nobody_listens_are_removed(tmp_path: Path) -> Non
         finally:
             os.chdir(Path(__file__).parent)
         stranger.listen()
-        for pid in group.processes("primary"):
-            os.kill(pid, signal.SIGKILL)
+        group.kill("primary")
         group.read_until("found alive file$")
 
 
@@ -299,10 +298,9 @@ def test_a_member_that_removes_the_shared_folders(tmp_path: Path) -> None:
     """
     with up(tmp_path, manifest) as group:
         group.read_until("removed$")
-        for pid in group.processes("side"):
-            os.kill(pid, signal.SIGKILL)
+        group.kill("side")
         group.read_until("side is ready")
-        os.kill(group.processes("primary")[0], signal.SIGKILL)
+        group.kill("primary")
         group.read_until("group test is ready")
         shutil.rmtree(group.run)
         assert group.stop() == 0
