@@ -28,7 +28,7 @@ def app(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
 def greet(environ: dict[str, Any]) -> Iterable[bytes]:
     protocol = environ.get("HTTP_X_FORWARDED_PROTO", "no proxy")
     restarts = os.environ.get("PAIRVISOR_RESTARTS", "0")
-    return [f"Welcome to the shop, by {protocol}. Restarted {restarts} times.\n".encode()]
+    return [f"Welcome to the shop, by {protocol}. Restarts: {restarts}.\n".encode()]
 
 
 def healthz(_: dict[str, Any]) -> Iterable[bytes]:

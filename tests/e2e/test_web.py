@@ -16,7 +16,7 @@ with_nginx = needs("nginx")
 with_haproxy = needs("haproxy")
 
 NGINX, HAPROXY = "pairvisor.toml", "haproxy.toml"
-GREETING = "Welcome to the shop, by https. Restarted {} times.\n"
+GREETING = "Welcome to the shop, by https. Restarts: {}.\n"
 SLOW = ["3 s to go\n", "2 s to go\n", "1 s to go\n", "done\n"]
 
 
