@@ -136,9 +136,9 @@ def test_a_supervisor_that_was_stopped_does_not_blame_its_members(tmp_path: Path
     """Nobody has missed a deadline that passed while nobody looked."""
     manifest = """
     [sidecars.late]
-    command = ["sh", "-c", "sleep 3; touch $PAIRVISOR_VOLUME/late; exec sleep inf"]
+    command = ["sh", "-c", "sleep 2; touch $PAIRVISOR_VOLUME/late; exec sleep inf"]
     ready = { file = "late", interval = "100ms", timeout = "100ms" }
-    start_timeout = "3500ms"
+    start_timeout = "2500ms"
     after = []
     [primary]
     command = ["sh", "-c", "touch $PAIRVISOR_VOLUME/ready; exec sleep inf"]
@@ -150,7 +150,7 @@ def test_a_supervisor_that_was_stopped_does_not_blame_its_members(tmp_path: Path
         group.read_until("primary is ready")
         supervisor = group.supervisor
         os.kill(supervisor, signal.SIGSTOP)
-        pause(5)
+        pause(3.5)
         os.kill(supervisor, signal.SIGCONT)
         group.read_until("group test is ready")
         pause(1)

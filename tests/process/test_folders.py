@@ -101,7 +101,7 @@ def test_a_claim_that_meets_a_release_gets_the_lock_or_a_word(tmp_path: Path) ->
 
     def live(number: int) -> None:
         try:
-            while wins[number] < 100:
+            while wins[number] < 40:
                 folders = Folders(places)
                 try:
                     folders.claim()
