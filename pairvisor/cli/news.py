@@ -49,7 +49,7 @@ class Reporter:
             case Phase.STARTING:
                 self._spawned[name] = monotonic()
             case Phase.EMPTYING if news.exit is not None:
-                self._say(f"{name} {self._end(group.members[name].spec, news.exit)}")
+                self._say(f"{name} {self._end(group.members[name].spec, news.exit)}", about=name)
             case Phase.STOPPING if self._phase is not GroupPhase.STOPPING and news.cause:
                 self._say(f"{words.cause(news.cause)}; it is stopped")
             case Phase.KILLING:
@@ -117,5 +117,5 @@ class Reporter:
             else ""
         )
 
-    def _say(self, text: str) -> None:
-        self._pump.say(text)
+    def _say(self, text: str, about: str = "") -> None:
+        self._pump.say(text, about)

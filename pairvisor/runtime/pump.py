@@ -17,6 +17,7 @@ from typing import Protocol
 from msgspec import Struct
 
 PIECE = 1 << 16
+PIPE = 1 << 20  # bytes that a pipe can hold at most
 MOST_WORDS = 10_000  # of our own that wait for a sink that blocks; the oldest go first
 LONGEST_LINE = 1 << 16  # bytes; a longer one is passed on in pieces
 
@@ -43,13 +44,21 @@ class Source(Struct):
     watch: Callable[[bytes], None] | None = None
 
 
+class Word(Struct):
+    """What the supervisor says, in its turn among the members' lines."""
+
+    speak: Callable[[str], None]
+    text: str
+    about: str = ""
+
+
 class Pump:
     """Runs from `start` to `finish`; `attach` and `say` may be called before, and never block."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._sources: dict[int, Source] = {}
-        self._words: deque[tuple[Callable[[str], None], str]] = deque(maxlen=MOST_WORDS)
+        self._words: deque[Word] = deque(maxlen=MOST_WORDS)
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._bell, select.EPOLLIN)
@@ -62,18 +71,20 @@ class Pump:
     def attach(self, member: str, stream: str, watch: Callable[[bytes], None] | None = None) -> int:
         """A pipe's write end, for a child; `watch` sees each line, on the pump's thread."""
         read, write = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(read, False)
         self._sources[read] = Source(member, stream, watch=watch)
         self._epoll.register(read, select.EPOLLIN)
         return write
 
-    def say(self, text: str) -> None:
-        self._enqueue(self._sink.say, text)
+    def say(self, text: str, about: str = "") -> None:
+        """Where it is about a member's end, behind all that the member had written."""
+        self._enqueue(Word(self._sink.say, text, about))
 
     def progress(self, text: str) -> None:
-        self._enqueue(self._sink.progress, text)
+        self._enqueue(Word(self._sink.progress, text))
 
-    def _enqueue(self, speak: Callable[[str], None], text: str) -> None:
-        self._words.append((speak, text))
+    def _enqueue(self, word: Word) -> None:
+        self._words.append(word)
         os.eventfd_write(self._bell, 1)
 
     def finish(self, within: float) -> None:
@@ -84,22 +95,38 @@ class Pump:
 
     def _run(self) -> None:
         while self._sources or self._words or not self._is_finishing:
-            for descriptor, _ in self._epoll.poll():
-                if descriptor == self._bell:
-                    os.eventfd_read(self._bell)
-                else:
-                    self._read(descriptor)
+            ready = [descriptor for descriptor, _ in self._epoll.poll()]
+            # A word comes before what its consequences made members say.
+            if self._bell in ready:
+                os.eventfd_read(self._bell)
+                ready.remove(self._bell)
             self._speak()
+            for descriptor in ready:
+                if descriptor in self._sources:
+                    self._read(descriptor)
 
     def _speak(self) -> None:
         while self._words:
-            speak, text = self._words.popleft()
+            word = self._words.popleft()
+            if word.about:
+                self._drain(word.about)
             with suppress(Exception):  # a sink's fault costs what it was given, no more
-                speak(text)
+                word.speak(word.text)
 
-    def _read(self, descriptor: int) -> None:
+    def _drain(self, member: str) -> None:
+        """What is in its pipes now; one that still writes, a daemon say, is not waited for."""
+        for descriptor in [d for d, source in self._sources.items() if source.member == member]:
+            for _ in range(PIPE // PIECE):
+                if not self._read(descriptor):
+                    break
+
+    def _read(self, descriptor: int) -> bool:
+        """Pass one piece on; whether there was any."""
         source = self._sources[descriptor]
-        piece = os.read(descriptor, PIECE)
+        try:
+            piece = os.read(descriptor, PIECE)
+        except BlockingIOError:
+            return False
         lines = (source.rest + piece).split(b"\n")
         source.rest = lines.pop()
         if source.rest and (not piece or len(source.rest) > LONGEST_LINE):
@@ -112,6 +139,7 @@ class Pump:
             self._epoll.unregister(descriptor)
             del self._sources[descriptor]
             os.close(descriptor)
+        return bool(piece)
 
     def _pass_on(self, source: Source, lines: list[bytes]) -> None:
         if source.watch is not None:
