@@ -22,7 +22,7 @@ import pytest
 
 from tests.process.leash import Leash, leash
 from tests.process.programs import FOLDER, STUBBORN, TOLD
-from tests.support import Up, gone, up
+from tests.support import Up, eventually, gone, up
 
 REPEAT = int(os.environ.get("PAIRVISOR_TEST_REPEAT", "2"))
 MOMENTS = (
@@ -133,26 +133,27 @@ def test_without_its_guard_a_group_is_torn_down_in_order(tmp_path: Path) -> None
 
 
 def test_a_supervisor_that_was_stopped_does_not_blame_its_members(tmp_path: Path) -> None:
-    """Nobody has missed a deadline that passed while nobody looked."""
-    manifest = """
+    """Nobody has missed a deadline that passed while nobody looked: not a start, not a probe."""
+    under_way = tmp_path / "under-way"
+    manifest = f"""
     [sidecars.late]
     command = ["sh", "-c", "sleep 2; touch $PAIRVISOR_VOLUME/late; exec sleep inf"]
-    ready = { file = "late", interval = "100ms", timeout = "100ms" }
+    ready = {{ file = "late", interval = "100ms", timeout = "100ms" }}
     start_timeout = "2500ms"
     after = []
     [primary]
-    command = ["sh", "-c", "touch $PAIRVISOR_VOLUME/ready; exec sleep inf"]
+    command = "sleep inf"
     after = []
-    ready = { exec = ["test", "-e", "${volume}/ready"], interval = "100ms", failures = 1 }
-    live = { exec = ["true"], interval = "100ms", timeout = "500ms", failures = 1 }
+    live = {{ exec = ["sh", "-c", "touch {under_way}; sleep 0.3"], timeout = "0.5", failures = 1 }}
     """
     with up(tmp_path, manifest) as group:
-        group.read_until("primary is ready")
+        group.read_all("primary is ready")
         supervisor = group.supervisor
+        eventually(under_way.exists)
         os.kill(supervisor, signal.SIGSTOP)
         pause(3.5)
         os.kill(supervisor, signal.SIGCONT)
-        group.read_until("group test is ready")
+        group.read_all("group test is ready")
         pause(1)
         assert group.stop() == 0
         assert "not ready" not in group.said

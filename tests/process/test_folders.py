@@ -126,6 +126,31 @@ def test_a_claim_that_meets_a_release_gets_the_lock_or_a_word(tmp_path: Path) ->
     assert not Path(places.run).exists()
 
 
+def test_the_first_groups_of_all_may_start_at_once(tmp_path: Path) -> None:
+    """The folder of all groups is made by one of them, whichever is first."""
+    parent, faults = tmp_path / "groups", list[OSError]()
+    barrier = threading.Barrier(4)
+
+    def live(number: int) -> None:
+        folders = Folders(Places(run=str(parent / str(number))))
+        for _ in range(50):
+            barrier.wait()
+            try:
+                folders.claim()
+                folders.release()
+            except OSError as error:
+                faults.append(error)
+            if barrier.wait() == 0:
+                parent.rmdir()
+
+    threads = [threading.Thread(target=live, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+
+
 def test_only_sockets_on_which_nobody_listens_are_removed(tmp_path: Path) -> None:
     """The primary of the second round finds what the first left, less what is dead."""
     program = (
