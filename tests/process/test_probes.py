@@ -211,7 +211,7 @@ def test_an_exec_probe_is_judged_by_its_exit_not_by_its_pipe(tmp_path: Path) -> 
     probe = 'exec = ["sh", "-c", "sleep 1000 & exit 0"], timeout = "30s"'
     with up(tmp_path, probed('"sleep inf"', probe)) as group:
         group.read_until("group test is ready")
-        assert len(group.processes("primary")) == 1
+        eventually(lambda: len(group.processes("primary")) == 1)
         assert group.stop() == 0
 
 
