@@ -51,10 +51,8 @@ def cause(why: Cause) -> str:
 
 def seconds(duration: float) -> str:
     """`0.25 s`, `12 s`, `3 min 20 s`: no more digits than matter."""
-    if 0 < duration < 0.001:
-        return "under 1 ms"
     if duration < 10:
-        return f"{duration:.2g} s"
+        return f"{max(duration, 0.001):.2g} s" if duration else "0 s"
     if duration < 120:
         return f"{duration:.0f} s"
     minutes, rest = divmod(round(duration), 60)

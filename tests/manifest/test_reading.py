@@ -1,6 +1,7 @@
 """Files that can't be read, or shouldn't be."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ def test_link_to_itself(tmp_path: Path) -> None:
 
 
 def test_nul_in_the_path(tmp_path: Path) -> None:
-    assert said_of(tmp_path / "a\0b") == "FILE: cannot read it: embedded null byte"
+    said = said_of(tmp_path / "a\0b")
+    assert re.fullmatch("FILE: cannot read it: .*embedded null .*", said)  # each Python's own words
 
 
 def test_two_megabytes(tmp_path: Path) -> None:
