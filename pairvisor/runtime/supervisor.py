@@ -100,6 +100,15 @@ class Supervisor:
 
     def run(self) -> do.Finish:
         """Start the group and return how it ended. Raises InternalError on a fault of ours."""
+        try:
+            self._run()
+        except Exception as error:
+            raise InternalError from error
+        if self._finish is None:
+            raise InternalError from self._fault
+        return self._finish
+
+    def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         kernel.keep_descriptors()
         self.children.make_room(len(self.group.members))
@@ -108,9 +117,6 @@ class Supervisor:
         loop.set_exception_handler(self._break)
         loop.call_soon(self._enter, loop)
         loop.run_forever()
-        if self._finish is None:
-            raise InternalError from self._fault
-        return self._finish
 
     def post(self, event: Event) -> None:
         """Let the core know; what it wants done is done before this returns, or is under way."""
@@ -248,10 +254,9 @@ class Supervisor:
         if self._loop is not None:
             self._loop.stop()
 
-    def _break(self, _: object, context: dict[str, Any]) -> None:
+    def _break(self, loop: "asyncio.AbstractEventLoop", context: dict[str, Any]) -> None:
         self._fault = context.get("exception")
-        if self._loop is not None:
-            self._loop.stop()
+        loop.stop()
 
 
 def _noise() -> float:

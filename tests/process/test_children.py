@@ -133,6 +133,20 @@ def test_without_descriptors_a_group_is_still_stopped(tmp_path: Path) -> None:
         assert "internal error" not in group.said
 
 
+@pytest.mark.parametrize("limit", [8, 12, 14, 15, 16, 18, 20, 24])
+def test_too_few_descriptors_to_live_on_end_it_with_a_word(tmp_path: Path, limit: int) -> None:
+    manifest = """
+    [primary]
+    command = "false"
+    on_failure = "teardown"
+    """
+    with up(tmp_path, manifest, "prlimit", f"--nofile={limit}:{limit}") as group:
+        assert group.wait() in (1, 70, 73, 126)
+        assert "Too many open files" in group.said or "exited with 1" in group.said
+        assert "Traceback" not in group.said.partition("Exception ignored")[0]  # asyncio's own
+        assert not group.processes()
+
+
 FAULTS = {
     "ENOENT": ("rm program", "no such file"),
     "EACCES": ("chmod 600 program", "it has no execute permission"),
