@@ -7,23 +7,32 @@ import gc
 import os
 import sys
 
+SYSTEM = 71  # sysexits.h: EX_OSERR
+OUTPUT = 74  # EX_IOERR
+
 
 def main() -> None:
     """Run the command that the arguments name, and exit."""
-    _open_standard_descriptors()
-    if sys.argv[1:2] == ["up"] and "--help" not in sys.argv:
+    try:
+        _open_standard_descriptors()
+        _run(sys.argv[1:])
+    except (OSError, RuntimeError, MemoryError) as error:
+        # No process, thread, descriptor or memory to be had: the system's word is all there is.
+        _end(f"cannot run: {error}", SYSTEM)
+
+
+def _run(arguments: list[str]) -> None:
+    if arguments[:1] == ["up"] and "--help" not in arguments:
         from pairvisor.runtime import guard  # noqa: PLC0415
 
         guard.fork()
-    match sys.argv[1:]:
+    match arguments:
         case ["up"]:
             _up(None)
         case ["up", "-f", file]:
             _up(file)
         case _:
-            from pairvisor.cli.commands import pairvisor  # noqa: PLC0415
-
-            pairvisor(prog_name="pairvisor")
+            _command()
 
 
 def _up(file: str | None) -> None:
@@ -35,6 +44,25 @@ def _up(file: str | None) -> None:
     from pairvisor.cli import foreground  # noqa: PLC0415
 
     foreground.run(file)
+
+
+def _command() -> None:
+    from pairvisor.cli.commands import pairvisor  # noqa: PLC0415
+
+    try:
+        try:
+            pairvisor(prog_name="pairvisor")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        _end(f"cannot write to stdout: {error.strerror}", OUTPUT)
+
+
+def _end(message: str, code: int) -> None:
+    """One line, and out: an interpreter's own end would try to write what can't be written."""
+    sys.stderr.write(f"pairvisor: {message}\n")
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _open_standard_descriptors() -> None:

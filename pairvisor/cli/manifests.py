@@ -15,7 +15,7 @@ BAD_MANIFEST = 78  # sysexits.h: EX_CONFIG
 def load_or_exit(file: str | None) -> Group:
     """The group that the manifest describes; otherwise all that is wrong, and exit code 78."""
     try:
-        group = load(file or _find(), os.environ, os.geteuid())
+        group = load(_find() if file is None else file, os.environ, os.geteuid())
     except ManifestError as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
@@ -33,7 +33,12 @@ def fail(message: str, code: int) -> NoReturn:
 
 def _find() -> str:
     """The nearest manifest, from this folder up; as short a path as there is."""
-    here = folder = os.getcwd()
+    try:
+        here = folder = os.getcwd()
+    except FileNotFoundError:
+        fail(
+            "this folder has been removed: go to another, or name a manifest with -f", BAD_MANIFEST
+        )
     while not os.path.exists(os.path.join(folder, NAME)):
         if folder == "/":
             fail(f"no {NAME} in {here} or a folder above it: name one with -f FILE", BAD_MANIFEST)

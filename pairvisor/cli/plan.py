@@ -135,9 +135,8 @@ def _facts(member: Member) -> list[str]:
 
 
 def _probe(probe: Probe) -> str:
-    return (
-        f"{probe.method} {shlex.join(probe.target)}, every {words.seconds(probe.interval)}".strip()
-    )
+    what = " ".join([probe.method, *map(shlex.quote, probe.target)])
+    return f"{what}, every {words.seconds(probe.interval)}"
 
 
 def _farewell(member: Member) -> str:

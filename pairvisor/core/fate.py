@@ -87,7 +87,8 @@ def restart_group(group: GroupState, cause: Cause, now: float) -> None:
     """Stop all and start all again, unless that was done too often: then give up."""
     policy = group.spec.restart
     if is_exhausted(group.backoff, policy, now):
-        limit = f"gave up after {policy.limit} restarts within {policy.within:g} s"
+        times = "1 restart" if policy.limit == 1 else f"{policy.limit} restarts"
+        limit = f"gave up after {times} within {policy.within:g} s"
         detail = f"{cause.detail}; {limit}" if cause.detail else limit
         stopping.stop_group(group, Goal.FAIL, replace(cause, detail=detail), now)
     else:

@@ -54,6 +54,8 @@ def _is_new(entry: Entry, earlier: dict[str, Entry]) -> bool:
     if entry.name == "primary" and not of_primary:
         report.error('"primary" always means the primary: give this member another name')
         return False
+    if entry.name == "pairvisor":
+        report.error('"pairvisor" is the name behind which pairvisor speaks: take another name')
     check_name(entry.name, report)
     if taken := earlier.get(entry.name):
         report.error(f'"{entry.name}" is the name of a member already: {spelled(taken.report.key)}')

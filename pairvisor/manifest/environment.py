@@ -12,7 +12,8 @@ from pairvisor.manifest.report import Report
 # What systemd and other supervisors tell us about ourselves; a member that believed it would
 # answer for us: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3), systemd.exec(5).
 _OURS = frozenset(
-    "NOTIFY_SOCKET CREDENTIALS_DIRECTORY JOURNAL_STREAM INVOCATION_ID MAINPID".split()
+    "NOTIFY_SOCKET CREDENTIALS_DIRECTORY JOURNAL_STREAM INVOCATION_ID MAINPID "
+    "RUNTIME_DIRECTORY".split()  # the last is the group's folder: one in a member needs another
 )
 _OURS_BY_PREFIX = ("LISTEN_", "WATCHDOG_", "PAIRVISOR_")
 _CLEAN = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ")

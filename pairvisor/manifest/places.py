@@ -11,11 +11,14 @@ def find_places(name: str, environ: Mapping[str, str], uid: int) -> Places:
     """The group's runtime folder.
 
     systemd's RUNTIME_DIRECTORY= is made for this one service and is taken as it is; the others
-    are shared, so the group's name is put below them.
+    are shared, so the group's name is put below them. A relative path counts as none, as the XDG
+    Base Directory Specification has it.
     """
-    if given := environ.get("RUNTIME_DIRECTORY"):
-        return Places(run=given.split(":")[0])
-    if folder := environ.get("XDG_RUNTIME_DIR"):
+    given = environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    if given.startswith("/"):
+        return Places(run=given)
+    folder = environ.get("XDG_RUNTIME_DIR", "")
+    if folder.startswith("/"):
         return Places(run=f"{folder.rstrip('/')}/pairvisor/{name}")
     if uid == 0:
         return Places(run=f"/run/pairvisor/{name}")

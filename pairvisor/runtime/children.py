@@ -58,6 +58,7 @@ class Children:
     """
 
     _nofile: tuple[int, int] | None = None  # what children get, where ours had to be raised
+    _low: tuple[int, int] = (-1, -1)  # then: descriptors that are below the children's limit
     _highest = sys.maxsize  # a descriptor that may still be for a child; what is above is ours
 
     def __init__(self, run: str) -> None:
@@ -76,6 +77,7 @@ class Children:
         needed = 64 + DESCRIPTORS * members
         if soft < needed:
             self._nofile = (soft, hard)
+            self._low = (os.dup(self._reserve[0]), os.dup(self._reserve[0]))
             soft = min(needed, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         self._highest = soft - OURS
@@ -95,8 +97,8 @@ class Children:
             full = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             raise SpawnError(_why_not(command, full))
         try:
-            with _as_the_command_wants(command, self._nofile):
-                pid = _spawn(command, output)
+            with _as_the_command_wants(command, self._nofile), self._below(output) as low:
+                pid = _spawn(command, low)
         except ProgramError as error:
             raise SpawnError(str(error)) from None
         except OSError as error:
@@ -105,6 +107,20 @@ class Children:
         self._by_pid[pid] = self._by_owner[owner] = child
         self._sessions[pid] = owner
         return child
+
+    @contextmanager
+    def _below(self, output: tuple[int, int]) -> Iterator[tuple[int, int]]:
+        """The same two, below the limit: posix_spawn(3) takes no number that is above it."""
+        if not self._nofile:
+            yield output
+            return
+        for descriptor, low in zip(output, self._low, strict=True):
+            os.dup2(descriptor, low, inheritable=False)
+        try:
+            yield self._low
+        finally:
+            for low in self._low:
+                os.dup2(self._reserve[0], low, inheritable=False)
 
     def _pidfd(self, pid: int) -> int:
         try:

@@ -107,11 +107,23 @@ def _lock(run: str) -> tuple[int, int]:
         with suppress(FileNotFoundError):
             folder = _open_own(run)
             try:
+                _check_strangers(run, folder)
                 return folder, _lock_in(folder)
             except BaseException:
                 os.close(folder)
                 raise
     raise FileNotFoundError(errno.ENOENT, "it is removed again and again", run)
+
+
+def _check_strangers(run: str, folder: int) -> None:
+    """A lock shows that a folder is a group's, all of it; one without is not ours to empty."""
+    names = os.listdir(folder)
+    strange = [name for name in names if not name.startswith(LEFT)]
+    if strange and LOCK not in names:
+        raise UnsafeFolderError(
+            f'{run} holds "{strange[0]}", which no group has put there, and a group\'s folder is '
+            "emptied: name an empty one"
+        )
 
 
 def _lock_in(folder: int) -> int:

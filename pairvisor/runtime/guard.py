@@ -8,8 +8,10 @@ is an ordered teardown.
 """
 
 import os
+import select
 import signal
 import socket
+from contextlib import suppress
 from time import monotonic
 
 from pairvisor.runtime import kernel, trees
@@ -68,11 +70,20 @@ def _watch(supervisor: int) -> int:
             status = _reap().get(supervisor)
         else:
             kernel.send(pidfd, signum)
-    is_clean = _end_descendants()
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
+        name = signal.Signals(-code).name
+        _say(f"the supervisor was killed by {name}; what is left of the group is killed")
         code = 128 - code
+    is_clean = _end_descendants()
     return code if is_clean else code or 70
+
+
+def _say(text: str) -> None:
+    """On stderr; one that does not take it, or is closed, is not waited for."""
+    with suppress(OSError):
+        if select.select([], [2], [], 0)[1]:
+            os.write(2, f"pairvisor: {text}\n".encode())
 
 
 def _reap() -> dict[int, int]:

@@ -20,4 +20,9 @@ def new_loop() -> "asyncio.AbstractEventLoop":
     finally:
         if is_new:
             del sys.modules["ssl"]
-    return asyncio.new_event_loop()
+    try:
+        return asyncio.new_event_loop()
+    except OSError:
+        # What is half made would complain of that as it goes; the error says all there is.
+        sys.unraisablehook = lambda _: None
+        raise

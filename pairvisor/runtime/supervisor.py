@@ -28,7 +28,7 @@ from pairvisor.core.events import (
     StopRequested,
     TimePassed,
 )
-from pairvisor.core.state import GroupState, new, next_deadline
+from pairvisor.core.state import STARTABLE, GroupState, new, next_deadline
 from pairvisor.core.step import step
 from pairvisor.manifest.group import Group, Member, Method
 from pairvisor.runtime import kernel
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pairvisor.runtime.tasks import Tasks
 
 NeedsLoop = do.Probe | do.CancelProbes | do.RunHook | do.CancelHook
+Late = NeedsLoop | do.Spawn
 HANDLED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 LISTENING = {Method.NOTIFY, Method.LOG}  # what a member says must find somebody listening
 STALL = 1.0  # seconds past a deadline that only a supervisor that did not run can explain
@@ -90,7 +91,7 @@ class Supervisor:
         self._clock = Clock()
         self._events: deque[Event] = deque()
         self._is_working = False
-        self._put_off: list[do.Effect] = []
+        self._put_off: list[Late] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: Tasks | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -235,9 +236,17 @@ class Supervisor:
         loop.add_reader(signals, self._signalled, signals)
         put_off, self._put_off = self._put_off, []
         for effect in put_off:
-            self._carry_out(effect)
+            self._catch_up(effect)
         self.children.reap()
         self._arm()
+
+    def _catch_up(self, effect: Late) -> None:
+        """What was put off may be out of date: one before it may have stopped the group."""
+        member = self.state.members[effect.member]
+        if member.run == effect.run and member.phase in STARTABLE:
+            self._carry_out(effect)
+        elif isinstance(effect, do.Spawn):
+            self._exited(effect.member, effect.run, Exit(error="the group stopped before"))
 
     def _signalled(self, signals: int) -> None:
         for signum in kernel.read_signals(signals):

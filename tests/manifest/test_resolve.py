@@ -197,6 +197,7 @@ def test_programs_that_leave_for_the_background(
         ("a", {"RUNTIME_DIRECTORY": "/run/x:/run/y", "XDG_RUNTIME_DIR": "/z"}, 0, "/run/x"),
         ("a", {"XDG_RUNTIME_DIR": "/z/"}, 0, "/z/pairvisor/a"),
         ("a@eu", {}, 0, "/run/pairvisor/a@eu"),
+        ("a", {"RUNTIME_DIRECTORY": "x", "XDG_RUNTIME_DIR": "y"}, 0, "/run/pairvisor/a"),
         ("a", {"XDG_RUNTIME_DIR": "/run/user/5"}, 5, "/run/user/5/pairvisor/a"),
         ("a", {"TMPDIR": "/var/tmp"}, 5, "/var/tmp/pairvisor-5/a"),
         ("a", {}, 5, "/tmp/pairvisor-5/a"),

@@ -203,7 +203,7 @@ def test_a_spawn_that_fails_for_good_ends_the_group(tmp_path: Path) -> None:
     """
     with up(tmp_path, manifest) as group:
         assert group.wait() == 126
-        assert "gave up after 1 restarts" in group.said.splitlines()[-1]
+        assert "gave up after 1 restart " in group.said.splitlines()[-1]
 
 
 def test_a_program_that_is_being_written_is_busy(tmp_path: Path) -> None:
