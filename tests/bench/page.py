@@ -30,7 +30,8 @@ def lifecycle(peers: dict) -> str:
 def main() -> None:
     data = json.loads(Path(sys.argv[1]).read_text())
     machine = data["machine"]
-    about = f"{machine['cores']} cores ({machine['cpu']}), Linux {machine['kernel']}, Python {machine['python']}"
+    kernel, python = (".".join(machine[what].split(".")[:2]) for what in ("kernel", "python"))
+    about = f"{machine['cores']} cores ({machine['cpu']}), Linux {kernel}, Python {python}"
     text = f"{about}\n\n{lifecycle(data['peers'])}"
     page = PAGE.read_text()
     pattern = re.compile(r"(<!-- figures -->\n).*?(<!-- end -->)", re.DOTALL)
