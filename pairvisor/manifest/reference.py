@@ -189,7 +189,11 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
             '"10s"',
         ),
         "timeout": _E("The time after which one look is ended and has failed.", '"5s"'),
-        "failures": _E("Failures in a row after which the probe has failed.", "3"),
+        "failures": _E(
+            "Failures in a row after which a probe that had passed has failed. Until `startup` or "
+            "`ready` has passed, `start_timeout` says how long that may take.",
+            "3",
+        ),
         "successes": _E(
             "Successes in a row after which it has passed; only `ready` may want more than 1.", "1"
         ),
