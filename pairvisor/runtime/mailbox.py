@@ -18,7 +18,6 @@ class Mailbox:
         self.path = path
         self.ready = asyncio.Event()
         self.alive = asyncio.Event()
-        self.status = ""
         if os.path.lexists(path):
             os.unlink(path)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -40,13 +39,11 @@ class Mailbox:
             self._said(key, value)
 
     def _said(self, key: str, value: str) -> None:
-        """Other words (RELOADING, STOPPING, MAINPID, BARRIER …) change nothing here."""
+        """Other words (STATUS, RELOADING, STOPPING, MAINPID, BARRIER …) change nothing here."""
         if key == "READY" and value == "1":
             self.ready.set()
         elif key == "WATCHDOG" and value == "1":
             self.alive.set()
-        elif key == "STATUS":
-            self.status = value[:200]
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._socket)

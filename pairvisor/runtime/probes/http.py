@@ -31,14 +31,13 @@ def _server(target: str) -> tuple[AbstractAsyncContextManager[socket.socket], st
         sock, _, path = target.removeprefix("unix:").partition(":")
         return connect.unix(sock), "localhost", path
     host, slash, path = target.removeprefix("http://").partition("/")
-    address = host if host.rpartition("]")[2].count(":") else f"{host}:80"
-    return connect.tcp(address), host, slash + path or "/"
+    return connect.tcp(host), host, slash + path
 
 
 async def _get(connection: socket.socket, host: str, path: str) -> int:
     loop, http = asyncio.get_running_loop(), h11.Connection(h11.CLIENT)
     headers = [("Host", host), ("User-Agent", "pairvisor"), ("Connection", "close")]
-    request = http.send(h11.Request(method="GET", target=path or "/", headers=headers))
+    request = http.send(h11.Request(method="GET", target=path, headers=headers))
     await loop.sock_sendall(connection, request + http.send(h11.EndOfMessage()))
     while True:
         event = http.next_event()
