@@ -1,9 +1,9 @@
 """The members' output on its way to the terminal: the one thread beside the loop.
 
-The pump waits on all pipes at once, reads large pieces, and hands whole lines to a sink. A sink
-that blocks holds up the pump and, through full pipes, the members that write; never the
-supervisor, whose own words go the same way. Registering and waking are all that the loop's thread
-does with it.
+The pump waits on all pipes at once, reads large pieces, keeps the last of them for those who ask
+later (`rings`), and hands whole lines to a sink. A sink that blocks holds up the pump and, through
+full pipes, the members that write; never the supervisor, whose own words go the same way.
+Registering and waking are all that the loop's thread does with it.
 """
 
 import os
@@ -15,6 +15,9 @@ from contextlib import suppress
 from typing import Protocol
 
 from msgspec import Struct
+
+from pairvisor.runtime.ring import Stream
+from pairvisor.runtime.rings import Rings
 
 PIECE = 1 << 16
 PIPE = 1 << 20  # bytes that a pipe can hold at most
@@ -39,7 +42,8 @@ class Source(Struct):
     """One pipe's read end."""
 
     member: str
-    stream: str
+    stream: Stream
+    run: int
     rest: bytes = b""
     watch: Callable[[bytes], None] | None = None
 
@@ -55,8 +59,9 @@ class Word(Struct):
 class Pump:
     """Runs from `start` to `finish`; `attach` and `say` may be called before, and never block."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, rings: Rings | None = None) -> None:
         self._sink = sink
+        self._rings = rings
         self._sources: dict[int, Source] = {}
         self._words: deque[Word] = deque(maxlen=MOST_WORDS)
         self._epoll = select.epoll()
@@ -68,11 +73,17 @@ class Pump:
     def start(self) -> None:
         self._thread.start()
 
-    def attach(self, member: str, stream: str, watch: Callable[[bytes], None] | None = None) -> int:
+    def attach(
+        self,
+        member: str,
+        stream: Stream,
+        watch: Callable[[bytes], None] | None = None,
+        run: int = 0,
+    ) -> int:
         """A pipe's write end, for a child; `watch` sees each line, on the pump's thread."""
         read, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read, False)
-        self._sources[read] = Source(member, stream, watch=watch)
+        self._sources[read] = Source(member, stream, run, watch=watch)
         self._epoll.register(read, select.EPOLLIN)
         return write
 
@@ -127,19 +138,29 @@ class Pump:
             piece = os.read(descriptor, PIECE)
         except BlockingIOError:
             return False
-        lines = (source.rest + piece).split(b"\n")
-        source.rest = lines.pop()
-        if source.rest and (not piece or len(source.rest) > LONGEST_LINE):
-            lines.append(source.rest)
-            source.rest = b""
-        if lines:
-            with suppress(Exception):
-                self._pass_on(source, lines)
+        with suppress(Exception):  # a sink's fault costs what it was given, no more
+            self._take(source, piece)
         if not piece:
             self._epoll.unregister(descriptor)
             del self._sources[descriptor]
             os.close(descriptor)
         return bool(piece)
+
+    def _take(self, source: Source, piece: bytes) -> None:
+        """Keep it, and pass on the lines that end with it."""
+        continues = bool(source.rest)
+        lines = (source.rest + piece).split(b"\n")
+        source.rest = lines.pop()
+        ends = bool(source.rest) and (not piece or len(source.rest) > LONGEST_LINE)
+        if ends:
+            lines.append(source.rest)
+            source.rest = b""
+        if self._rings is not None and (piece or ends):
+            self._rings.put(
+                source.member, source.run, source.stream, piece, continues=continues, ends=ends
+            )
+        if lines:
+            self._pass_on(source, lines)
 
     def _pass_on(self, source: Source, lines: list[bytes]) -> None:
         if source.watch is not None:
