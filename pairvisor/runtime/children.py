@@ -26,6 +26,8 @@ DESCRIPTORS = 8  # as many as a member needs of ours at most: pidfd, pipes, sock
 ALL_SIGNALS = signal.valid_signals()
 TASK = "PAIRVISOR_TASK"  # tells a hook's or a probe's processes from the member's own
 OURS = 16  # descriptors that no child's pipe may take: the loop, a signal, a client need some
+MOST_CLIENTS = 128
+LEAST_CLIENTS = 4
 RESERVE = 4  # descriptors, for what must not fail when there are no others left
 
 
@@ -69,18 +71,24 @@ class Children:
         self._adopted: dict[int, str] = {}
         self._emptying: dict[str, tuple[Callable[[int], None], set[int]]] = {}
         self._reserve: list[int] = []
+        self.clients = LEAST_CLIENTS  # that may be connected at a time
         self._fill_reserve()
 
     def make_room(self, members: int) -> None:
-        """See to it that the supervisor may open enough descriptors for so many members."""
+        """See to it that the supervisor may open enough descriptors for so many members.
+
+        Clients have to do with what is left then, and with a few in any case.
+        """
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         needed = 64 + DESCRIPTORS * members
-        if soft < needed:
-            self._nofile = (soft, hard)
-            self._low = (os.dup(self._reserve[0]), os.dup(self._reserve[0]))
-            soft = min(needed, hard)
+        if soft < needed + MOST_CLIENTS:
+            if not self._nofile:
+                self._nofile = (soft, hard)
+                self._low = (os.dup(self._reserve[0]), os.dup(self._reserve[0]))
+            soft = min(needed + MOST_CLIENTS, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         self._highest = soft - OURS
+        self.clients = min(max(soft - needed, LEAST_CLIENTS), MOST_CLIENTS)
 
     def spawn(
         self,
@@ -141,6 +149,14 @@ class Children:
         """Its main process's pid; 0 if it has none."""
         child = self._by_owner.get(owner)
         return child.pid if child else 0
+
+    def running(self) -> dict[str, trees.Tree]:
+        """What runs, by whose it is: members with a main process, their probes and hooks apart."""
+        roots = {owner: [child.pid] for owner, child in self._by_owner.items()}
+        for orphan in kernel.children_of(os.getpid()):
+            if orphan not in self._by_pid and (owner := self._owner_of(orphan)) in roots:
+                roots[owner].append(orphan)
+        return {owner: trees.descending_from(pids) for owner, pids in roots.items()}
 
     def reap(self) -> None:
         """Collect all that have ended, children of ours and orphans; tell who is over."""

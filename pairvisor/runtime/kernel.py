@@ -115,6 +115,12 @@ def start_time(pid: int) -> int:
     return int(fields[19]) if fields else 0
 
 
+def usage(pid: int) -> tuple[int, int]:
+    """Clock ticks of processor time, and resident pages; nothing if it is gone."""
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12]), int(fields[21])) if fields else (0, 0)
+
+
 def send(pidfd: int, signum: int) -> None:
     """Signal the process behind a pidfd; one that is gone needs none.
 

@@ -61,7 +61,7 @@ class Pump:
 
     def __init__(self, sink: Sink, rings: Rings | None = None) -> None:
         self._sink = sink
-        self._rings = rings
+        self.rings = rings or Rings([])
         self._sources: dict[int, Source] = {}
         self._words: deque[Word] = deque(maxlen=MOST_WORDS)
         self._epoll = select.epoll()
@@ -93,6 +93,10 @@ class Pump:
 
     def progress(self, text: str) -> None:
         self._enqueue(Word(self._sink.progress, text))
+
+    def tell_when_through(self, callback: Callable[[], None]) -> None:
+        """On the pump's thread, once all that is in the pipes by now has been passed on."""
+        self._enqueue(Word(lambda _: self._drain_all(callback), ""))
 
     def _enqueue(self, word: Word) -> None:
         self._words.append(word)
@@ -131,6 +135,11 @@ class Pump:
                 if not self._read(descriptor):
                     break
 
+    def _drain_all(self, callback: Callable[[], None]) -> None:
+        for member in {source.member for source in self._sources.values()}:
+            self._drain(member)
+        callback()
+
     def _read(self, descriptor: int) -> bool:
         """Pass one piece on; whether there was any."""
         source = self._sources[descriptor]
@@ -149,14 +158,15 @@ class Pump:
     def _take(self, source: Source, piece: bytes) -> None:
         """Keep it, and pass on the lines that end with it."""
         continues = bool(source.rest)
-        lines = (source.rest + piece).split(b"\n")
+        lines = piece.split(b"\n")
+        lines[0] = source.rest + lines[0]
         source.rest = lines.pop()
         ends = bool(source.rest) and (not piece or len(source.rest) > LONGEST_LINE)
         if ends:
             lines.append(source.rest)
             source.rest = b""
-        if self._rings is not None and (piece or ends):
-            self._rings.put(
+        if piece or ends:
+            self.rings.put(
                 source.member, source.run, source.stream, piece, continues=continues, ends=ends
             )
         if lines:
