@@ -8,7 +8,7 @@ pump has cut one that is too long, and at the end of its pipe.
 import threading  # noqa: TID251 - the pump's thread writes, the loop's reads
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from datetime import UTC, datetime
+from time import CLOCK_REALTIME, clock_gettime
 from typing import TYPE_CHECKING
 
 from pairvisor.runtime.ring import OVERHEAD, Piece, Ring, Stream
@@ -58,7 +58,7 @@ class Rings:
         self, member: str, run: int, stream: Stream, data: bytes, *, continues: bool, ends: bool
     ) -> None:
         """Keep what was read. Called on the pump's thread for each read: no work by the line."""
-        at = datetime.now(UTC).timestamp()
+        at = clock_gettime(CLOCK_REALTIME)
         with self.lock:
             ring = self.by_member.get(member)
             if ring is None:
