@@ -120,9 +120,15 @@ class Exchange:
 
     def _next(self) -> object:
         while (event := self._protocol.next_event()) is h11.NEED_DATA:
-            self._set_timeout()
-            self._protocol.receive_data(self._socket.recv(PIECE))
+            self._protocol.receive_data(self._read())
         return event
+
+    def _read(self) -> bytes:
+        self._set_timeout()
+        try:
+            return self._socket.recv(PIECE)
+        except ConnectionResetError:  # closed with the request unread; the answer came before that
+            return b""
 
     def _set_timeout(self) -> None:
         if self._deadline is None:
