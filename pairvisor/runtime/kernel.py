@@ -12,6 +12,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 SIGSET = 128  # bytes of a sigset_t, of which the kernel reads the first 8
 SIGNALFD_SIGINFO = 128  # bytes; the first four are the signal's number
+STAT = 4096  # bytes; more than 52 numbers and a name can take
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -89,12 +90,20 @@ def _children_of_thread(pid: int, thread: str) -> list[int]:
 
 
 def _stat(pid: int) -> list[bytes]:
-    """The fields of /proc/PID/stat behind the name, from `state` on; empty if it is gone."""
+    """The fields of /proc/PID/stat behind the name, from `state` on; empty if it is gone.
+
+    With no more system calls than it takes: at each, the pump's thread may take the interpreter.
+    """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b") ")[2].split()
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError):
         return []
+    try:
+        return os.read(descriptor, STAT).rpartition(b") ")[2].split()
+    except ProcessLookupError:
+        return []
+    finally:
+        os.close(descriptor)
 
 
 def parent(pid: int) -> int:
