@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from pairvisor.cli import foreground, manifests, plan
+from pairvisor.cli import exits, plan
 from pairvisor.cli.commands import pairvisor
 from pairvisor.manifest import reference
 from pairvisor.manifest.load import load
@@ -66,10 +66,10 @@ STATUSES = {
     "1": "a teardown whose cause has no exit code of its own: not ready in time, a live probe or a "
     "hook that failed, `max_runtime`",
     str(click.UsageError.exit_code): "an unknown command or option",
-    str(foreground.INTERNAL): "an internal error, a bug of pairvisor; the group was killed",
-    str(foreground.CANNOT_CREATE): "the group's runtime folder can't be made, or isn't safe to use",
-    str(foreground.ALREADY_RUNNING): "the group is running already",
-    str(manifests.BAD_MANIFEST): "the manifest can't be used, or there is none",
+    str(exits.INTERNAL): "an internal error, a bug of pairvisor; the group was killed",
+    str(exits.CANNOT_CREATE): "the group's runtime folder can't be made, or isn't safe to use",
+    str(exits.ALREADY_RUNNING): "the group is running already",
+    str(exits.BAD_MANIFEST): "the manifest can't be used, or there is none",
     "126": "a teardown because a member could not be started",
     "137": "a primary that had to be killed (SIGKILL) when it was told to stop",
     "128 + N": "a teardown because a member was killed by signal N",

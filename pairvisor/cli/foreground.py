@@ -4,7 +4,8 @@ import os
 from typing import NoReturn
 
 from pairvisor.cli.console import Console
-from pairvisor.cli.manifests import fail, load_or_exit
+from pairvisor.cli.exits import ALREADY_RUNNING, CANNOT_CREATE, INTERNAL, fail
+from pairvisor.cli.manifests import load_or_exit
 from pairvisor.cli.news import Reporter
 from pairvisor.manifest.group import Group
 from pairvisor.runtime import guard
@@ -12,9 +13,6 @@ from pairvisor.runtime.folders import AlreadyRunningError, Folders, UnsafeFolder
 from pairvisor.runtime.pump import Pump
 from pairvisor.runtime.supervisor import InternalError, Supervisor
 
-INTERNAL = 70  # sysexits.h: EX_SOFTWARE
-CANNOT_CREATE = 73  # EX_CANTCREAT
-ALREADY_RUNNING = 75  # EX_TEMPFAIL
 DRAIN = 1.0  # seconds for the last lines to reach the terminal
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from pairvisor.cli.manifests import NAME
+from pairvisor.cli.nearest import NAME
 
 file = click.option(
     "-f",
