@@ -6,7 +6,7 @@ from pairvisor.cli import words
 from pairvisor.cli.console import Console
 from pairvisor.core import effects as do
 from pairvisor.core.events import Exit
-from pairvisor.core.state import Cause, Goal, GroupPhase, GroupState, Phase
+from pairvisor.core.state import Cause, Goal, GroupPhase, GroupState, Phase, Reason
 from pairvisor.manifest.group import Member, Role
 from pairvisor.runtime.pump import Pump
 
@@ -88,7 +88,8 @@ class Reporter:
                 pass
 
     def _stops(self, group: GroupState, what: str, cause: Cause | None) -> None:
-        why = f": {words.cause(cause)}" if cause else ", as asked"
+        why = f": {words.cause(cause)}" if cause else ""
+        why = ", as asked" if cause and cause.reason is Reason.REQUEST else why
         self._say(f"group {group.spec.name} {what}{why}")
 
     def _readiness_changed(self, news: do.ReadinessChanged) -> None:

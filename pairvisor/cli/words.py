@@ -28,7 +28,8 @@ def end(exit_: Exit) -> str:
     if exit_.error is not None:
         return f"could not be started: {exit_.error}"
     if exit_.signal is not None:
-        return f"was killed by {signal_name(exit_.signal)}"
+        why = " (out of memory)" if exit_.out_of_memory else ""
+        return f"was killed by {signal_name(exit_.signal)}{why}"
     return f"exited with {exit_.code}"
 
 
@@ -45,6 +46,8 @@ def cause(why: Cause) -> str:
         return f"{subject} {end(why.exit)}" + (f" ({why.detail})" if why.detail else "")
     if why.reason in REASONS:
         return f"{subject} {REASONS[why.reason]}" + (f": {why.detail}" if why.detail else "")
+    if why.reason is Reason.REQUEST:
+        return f"{subject} was asked {why.detail}"
     verb = "" if why.reason is Reason.MAX_RUNTIME else "was "
     return f"{subject} {verb}{why.detail}"
 
@@ -62,5 +65,7 @@ def seconds(duration: float) -> str:
 def result(finish: do.Finish) -> str:
     """`failed: primary exited with 3`."""
     if finish.cause is None:
-        return f"{finish.outcome}, as asked" if finish.outcome == "stopped" else finish.outcome
+        return finish.outcome
+    if finish.cause.reason is Reason.REQUEST:
+        return f"{finish.outcome}, as asked"
     return f"{finish.outcome}: {cause(finish.cause)}"

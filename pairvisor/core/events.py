@@ -1,16 +1,21 @@
-"""What can happen to a group. Times are in the argument of `step`, never in an event."""
+"""What can happen to a group. Times are in the argument of `step`, never in an event.
+
+What somebody asks for has a number, `request`, that means nothing here: it comes back in the cause
+of what follows from it.
+"""
 
 from msgspec import Struct
 
-from pairvisor.manifest.group import Hook, Purpose
+from pairvisor.manifest.group import Group, Hook, Purpose
 
 
 class Exit(Struct, frozen=True):
-    """How a main process ended: exactly one of the three is set."""
+    """How a main process ended: exactly one of the first three is set."""
 
     code: int | None = None
     signal: int | None = None
     error: str | None = None  # why it could not even be started
+    out_of_memory: bool = False  # the signal is the kernel's, which had no memory left
 
     @property
     def status(self) -> int:
@@ -21,13 +26,51 @@ class Exit(Struct, frozen=True):
 
 
 class StartRequested(Struct, frozen=True):
-    """The group is to start, for the first time."""
+    """The group is to start, for the first time; later, what of it was stopped as asked, and a
+    restart that is ahead at once."""
+
+    request: int = 0
 
 
 class StopRequested(Struct, frozen=True):
     """The group is to stop. `hasten` shortens a stop that is under way."""
 
     hasten: bool = False
+    request: int = 0
+
+
+class RestartRequested(Struct, frozen=True):
+    """The group is to stop in order, and to start at once."""
+
+    request: int = 0
+
+
+class MemberStartRequested(Struct, frozen=True):
+    """This one is to run. Where it does, nothing happens."""
+
+    member: str
+    request: int = 0
+
+
+class MemberStopRequested(Struct, frozen=True):
+    """This one is to end, and to stay down until it is asked for or the group starts again."""
+
+    member: str
+    request: int = 0
+
+
+class MemberRestartRequested(Struct, frozen=True):
+    """This one is to end, where it runs, and to start at once."""
+
+    member: str
+    request: int = 0
+
+
+class Reloaded(Struct, frozen=True):
+    """The group is to be as this says; what is the same already is to run on."""
+
+    group: Group
+    request: int = 0
 
 
 class Spawned(Struct, frozen=True):
@@ -82,4 +125,6 @@ class TimePassed(Struct, frozen=True):
 
 
 MemberEvent = Spawned | Exited | Emptied | ProbeEnded | HookEnded
-Event = StartRequested | StopRequested | TimePassed | MemberEvent
+MemberRequest = MemberStartRequested | MemberStopRequested | MemberRestartRequested
+GroupRequest = StartRequested | StopRequested | RestartRequested | Reloaded
+Event = GroupRequest | MemberRequest | TimePassed | MemberEvent

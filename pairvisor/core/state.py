@@ -79,12 +79,14 @@ class Reason(StrEnum):
     NOT_STOPPED = "not-stopped"  # had to be killed when it was asked to stop
     UNKILLABLE = "unkillable"
     STUCK = "stuck"  # nothing runs, and what hasn't run waits for what can't come
+    REQUEST = "request"  # somebody asked for it
 
 
 class Cause(Struct, frozen=True):
     """The first failure, or the end, that everything else followed from.
 
-    `member` is empty where it is the group's own; `at` is on the caller's monotonic clock.
+    `member` is empty where it is the group's own; `at` is on the caller's monotonic clock;
+    `request` is the number of the one that asked for it, where somebody did.
     """
 
     reason: Reason
@@ -92,6 +94,7 @@ class Cause(Struct, frozen=True):
     exit: Exit | None = None
     detail: str = ""
     at: float = 0.0
+    request: int = 0
 
 
 class Goal(StrEnum):

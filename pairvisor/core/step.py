@@ -9,9 +9,15 @@ from pairvisor.core.events import (
     Emptied,
     Event,
     Exited,
+    GroupRequest,
     HookEnded,
     MemberEvent,
+    MemberRestartRequested,
+    MemberStartRequested,
+    MemberStopRequested,
     ProbeEnded,
+    Reloaded,
+    RestartRequested,
     Spawned,
     StartRequested,
     StopRequested,
@@ -52,17 +58,30 @@ def _dispatch(group: GroupState, event: Event, now: float) -> None:
     match event:
         case TimePassed():
             _time_passed(group, now)
+        case StartRequested() | StopRequested() | RestartRequested() | Reloaded():
+            _group_request(group, event, now)
+        case MemberStartRequested() | MemberStopRequested() | MemberRestartRequested():
+            pass
+        case Spawned() | Exited() | Emptied() | ProbeEnded() | HookEnded():
+            member = group.members[event.member]
+            if event.run == member.run:
+                _member_event(group, member, event, now)
+        case _:
+            assert_never(event)
+
+
+def _group_request(group: GroupState, event: GroupRequest, now: float) -> None:
+    match event:
         case StartRequested():
             if group.phase is GroupPhase.IDLE:
                 starting.begin_life(group, now)
         case StopRequested():
             if event.hasten:
                 stopping.hasten(group, now)
-            stopping.stop_group(group, Goal.STOP, None, now)
-        case Spawned() | Exited() | Emptied() | ProbeEnded() | HookEnded():
-            member = group.members[event.member]
-            if event.run == member.run:
-                _member_event(group, member, event, now)
+            cause = Cause(Reason.REQUEST, "", None, "to stop", now, event.request)
+            stopping.stop_group(group, Goal.STOP, cause, now)
+        case RestartRequested() | Reloaded():
+            pass
         case _:
             assert_never(event)
 

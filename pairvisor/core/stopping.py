@@ -255,4 +255,4 @@ def result(group: GroupState) -> do.Finish:
         return do.Finish(do.Outcome.FAILED, 128 + 9, group.killed)
     if group.goal is Goal.SUCCEED:
         return do.Finish(do.Outcome.SUCCEEDED, 0, group.cause)
-    return do.Finish(do.Outcome.STOPPED, 0, None)
+    return do.Finish(do.Outcome.STOPPED, 0, group.cause)

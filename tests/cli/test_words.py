@@ -11,6 +11,7 @@ from pairvisor.core.state import Cause, Reason
 from pairvisor.manifest.group import Member, Role
 
 KILLED = Cause(Reason.SIGNAL, "tls", Exit(signal=9))
+ASKED = Cause(Reason.REQUEST, detail="to stop", request=7)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,7 @@ def test_signals(number: int, name: str) -> None:
         (Exit(code=0), "exited with 0"),
         (Exit(code=3), "exited with 3"),
         (Exit(signal=9), "was killed by SIGKILL"),
+        (Exit(signal=9, out_of_memory=True), "was killed by SIGKILL (out of memory)"),
         (Exit(error='cannot run "x": no such file'), 'could not be started: cannot run "x": no '),
     ],
 )
@@ -57,6 +59,7 @@ def test_a_stop_by_the_code_or_by_the_signal_is_normal(exit_: Exit, is_normal: b
     ("why", "said"),
     [
         (KILLED, "tls was killed by SIGKILL"),
+        (ASKED, "the group was asked to stop"),
         (
             Cause(Reason.EXIT, "app", Exit(code=1), "gave up after 5 restarts within 60 s"),
             "app exited with 1 (gave up after 5 restarts within 60 s)",
@@ -106,7 +109,7 @@ def test_durations(duration: float, said: str) -> None:
 @pytest.mark.parametrize(
     ("finish", "said"),
     [
-        (Finish(Outcome.STOPPED, 0, None), "stopped, as asked"),
+        (Finish(Outcome.STOPPED, 0, ASKED), "stopped, as asked"),
         (Finish(Outcome.SUCCEEDED, 0, None), "succeeded"),
         (Finish(Outcome.FAILED, 137, KILLED), "failed: tls was killed by SIGKILL"),
     ],

@@ -315,7 +315,7 @@ def _follows(cause: Cause | None, event: Event) -> bool:
     """Whether this event can have been that cause."""
     match event:
         case StopRequested():
-            return cause is None
+            return cause is not None and cause.reason is Reason.REQUEST
         case Exited():
             return cause is not None and (cause.member, cause.exit) == (event.member, event.exit)
         case ProbeEnded():
@@ -333,7 +333,7 @@ def _is_of(cause: Cause | None, event: ProbeEnded | HookEnded, reason: Reason) -
 def cause_at_the_end(judge: Judge, _: Entry, effect: do.Finish) -> Wrong:
     """The end's cause is the one its stop began with, unless that was overruled."""
     if effect.outcome is do.Outcome.STOPPED:
-        return "a stop has no cause" if effect.cause is not None else None
+        return None if _follows(effect.cause, StopRequested()) else "nobody asked"
     if effect.cause is not None and effect.cause.reason in OVERRULING:
         return None
     same = effect.cause == judge.history.cause

@@ -8,7 +8,7 @@ import pytest
 
 from pairvisor.core import effects as do
 from pairvisor.core.events import Exit, HookEnded, ProbeEnded, Spawned
-from pairvisor.core.state import Goal, GroupPhase, Reason, next_deadline
+from pairvisor.core.state import Cause, Goal, GroupPhase, Reason, next_deadline
 from pairvisor.manifest.group import Fate, Gate, Hook, Member, Method, Probe, Purpose, Restart
 from tests.sim.invariants import Judge, a_stop_reaches_the_end, stale_events_change_nothing
 from tests.sim.scripts import Command, Script
@@ -472,7 +472,8 @@ def test_a_stop_during_a_restart_wins_over_it() -> None:
     assert world.now == 4
     assert len(times(world, "spawn app")) == 1
     overruled = [e for x in world.journal for e in x.effects if isinstance(e, do.Overruled)]
-    assert [(e.goal, e.cause) for e in overruled] == [(Goal.STOP, None)]
+    asked = Cause(Reason.REQUEST, detail="to stop", at=2)
+    assert [(e.goal, e.cause) for e in overruled] == [(Goal.STOP, asked)]
 
 
 def test_a_stop_does_not_undo_a_failure_that_is_under_way() -> None:
