@@ -87,7 +87,10 @@ MUTATIONS = [
     ),
     # What a stop leads to
     Mutation(
-        "a stop does not overrule a restart", "stopping", "goal is not Goal.RESTART:", "cause:"
+        "a stop does not overrule a restart",
+        "stopping",
+        "goal is not Goal.RESTART:",
+        "goal is Goal.FAIL:",
     ),
     Mutation(
         "a restart overrules a stop",
