@@ -11,8 +11,9 @@ has none once it has begun: nothing may happen to a group for months.
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from math import inf
 from time import monotonic
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -55,6 +56,14 @@ class NoAnswerError(ControlError):
     """Somebody listens, but did not answer in time, or not as this version understands."""
 
 
+class TimedOutError(NoAnswerError):
+    """The time for it is over."""
+
+
+class LostError(NoAnswerError):
+    """The supervisor ended in the middle of its answer."""
+
+
 class RefusedError(ControlError):
     """The group said no."""
 
@@ -81,9 +90,10 @@ class Exchange:
     def close(self) -> None:
         self._socket.close()
 
-    def wait(self) -> None:
-        """Without a limit from here on."""
-        self._deadline = None
+    def wait(self, within: float = inf) -> None:
+        """What comes from here on has other limits."""
+        self._timeout = within
+        self._deadline = None if within == inf else monotonic() + within
 
     def send(
         self, method: str, target: str, body: bytes = b"", descriptors: Sequence[int] = ()
@@ -108,7 +118,7 @@ class Exchange:
         with _in_words(self._timeout):
             head = self._next()
         if not isinstance(head, h11.Response):
-            raise NoAnswerError(_LOST)
+            raise LostError(_LOST)
         if head.status_code != 200:
             raise _refusal(head.status_code, b"".join(self._body()))
         return self._body()
@@ -188,10 +198,13 @@ class Client:
     def reload(self, *, dry_run: bool = False) -> Reload:
         return _decoded(self.post("/v1/reload", {"dry_run": dry_run}), Reload)
 
-    def follow_events(self, since: int | None = None, n: int | None = None) -> Iterator[Event]:
+    def follow_events(
+        self, since: int | None = None, n: int | None = None, within: float = inf
+    ) -> Generator[Event]:
         """As `events`, and then what comes, to the end of the group."""
-        for _, data in self.follow("/v1/events", since=since, n=n):
-            yield _decoded(data, Event)
+        with closing(self.follow("/v1/events", within, since=since, n=n)) as stream:
+            for _, data in stream:
+                yield _decoded(data, Event)
 
     def get(self, route: str, **query: Value) -> bytes:
         with closing(self._exchange()) as exchange:
@@ -203,12 +216,17 @@ class Client:
             exchange.send("POST", route, msgspec.json.encode(body))
             return b"".join(exchange.answer())
 
-    def follow(self, route: str, **query: Value) -> Iterator[tuple[str, bytes]]:
-        """Server-sent events: the name and the data of each, until the group ends."""
+    def follow(
+        self, route: str, within: float = inf, **query: Value
+    ) -> Generator[tuple[str, bytes]]:
+        """Server-sent events: the name and the data of each, until the group ends.
+
+        Raises TimedOutError after so many seconds in all.
+        """
         with closing(self._exchange()) as exchange:
             exchange.send("GET", _target(route, query | {"follow": True}))
             body = exchange.answer()
-            exchange.wait()
+            exchange.wait(within)
             yield from server_sent_events(body)
 
     def exec(
@@ -229,6 +247,17 @@ class Client:
 
     def _exchange(self) -> Exchange:
         return Exchange(self.path, self._timeout)
+
+
+def listens(path: str, timeout: float = 1.0) -> bool:
+    """Whether somebody does there. Raises NotPermittedError where that can't be told."""
+    try:
+        Exchange(path, timeout).close()
+    except NotRunningError:
+        return False
+    except NoAnswerError:  # many others wait there
+        return True
+    return True
 
 
 def server_sent_events(pieces: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -289,7 +318,7 @@ def _in_words(timeout: float) -> Iterator[None]:
     except PermissionError:
         raise NotPermittedError("this user may not use the group's control socket") from None
     except (TimeoutError, BlockingIOError):
-        raise NoAnswerError(
+        raise TimedOutError(
             f"the group's supervisor does not answer within {timeout:g} s"
         ) from None
     except (OSError, h11.ProtocolError) as error:

@@ -16,6 +16,8 @@ from pairvisor.api.client import (
     NotPermittedError,
     NotRunningError,
     RefusedError,
+    TimedOutError,
+    listens,
     server_sent_events,
 )
 
@@ -58,8 +60,8 @@ def serving(*answers: bytes, folder: str = "", reads: bool = True) -> Iterator[t
         try:
             yield server, str(path)
         finally:
-            server.listening.close()
             server.thread.join(10)
+            server.listening.close()
             for descriptor in server.descriptors:
                 os.close(descriptor)
 
@@ -96,6 +98,14 @@ def test_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         stale.bind("control.sock")
     with pytest.raises(NotRunningError):
         Client(str(tmp_path / "control.sock")).get("/v1/status")
+
+
+def test_whether_somebody_listens() -> None:
+    with serving(b"") as (server, path):
+        assert listens(path)
+        server.thread.join(10)
+        server.listening.close()
+        assert not listens(path)
 
 
 def test_a_long_path() -> None:
@@ -155,3 +165,24 @@ def test_following_ends_with_the_group() -> None:
     with serving(OK + body) as (server, path):
         assert [event.text for event in Client(path).follow_events(since=0)] == ["a"]
     assert server.asked[0].startswith(b"GET /v1/events?since=0&follow=true HTTP/1.1\r\n")
+
+
+def test_following_may_have_a_limit() -> None:
+    """What has come until then is not lost."""
+    with tempfile.TemporaryDirectory(prefix="pv") as folder, socket.socket(socket.AF_UNIX) as one:
+        one.bind(f"{folder}/control.sock")
+        one.listen()
+        events = Client(f"{folder}/control.sock").follow("/v1/events", within=0.3)
+        peers: list[socket.socket] = []
+
+        def answer() -> None:
+            peers.append(one.accept()[0])
+            peers[0].sendall(OK + b"data: a\n\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert next(events) == ("message", b"a")
+        with pytest.raises(TimedOutError, match=r"within 0\.3 s"):
+            next(events)
+        thread.join(10)
+        peers[0].close()
