@@ -13,7 +13,7 @@ from pairvisor.manifest.report import Report
 # answer for us: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3), systemd.exec(5).
 _OURS = frozenset(
     "NOTIFY_SOCKET CREDENTIALS_DIRECTORY JOURNAL_STREAM INVOCATION_ID MAINPID "
-    "RUNTIME_DIRECTORY".split()  # the last is the group's folder: one in a member needs another
+    "RUNTIME_DIRECTORY STATE_DIRECTORY".split()  # the group's: one in a member needs others
 )
 _OURS_BY_PREFIX = ("LISTEN_", "WATCHDOG_", "PAIRVISOR_")
 _CLEAN = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ")
@@ -109,4 +109,5 @@ def about_itself(group: str, member: str, role: Role, places: Places) -> Variabl
         "PAIRVISOR_RUN": places.run,
         "PAIRVISOR_SOCKETS": places.sockets,
         "PAIRVISOR_VOLUME": places.volume,
+        "PAIRVISOR_CONTROL": places.control,
     }

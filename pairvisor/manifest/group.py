@@ -99,6 +99,7 @@ class Member(Struct, frozen=True, kw_only=True):
     umask: int = 0o022
     concern: str = ""
     origin: str = "manifest"
+    watch: tuple[str, ...] = ()  # absolute globs
 
     after: dict[str, Gate] = {}
     probes: dict[Purpose, Probe] = {}
@@ -123,9 +124,15 @@ class Member(Struct, frozen=True, kw_only=True):
 
 
 class Places(Struct, frozen=True):
-    """Where a group's folders are: absolute paths, which the runtime makes and removes."""
+    """Where a group's folders are: absolute paths, which the runtime makes; `run` is removed."""
 
     run: str
+    state: str  # what is known of the group when it has ended
+
+    @property
+    def control(self) -> str:
+        """The socket that the group is controlled by."""
+        return f"{self.run}/control.sock"
 
     @property
     def sockets(self) -> str:
@@ -138,6 +145,29 @@ class Places(Struct, frozen=True):
     @property
     def notify(self) -> str:
         return f"{self.run}/notify"
+
+
+class Access(StrEnum):
+    """What a control group may do."""
+
+    READ = "read"
+    FULL = "full"
+
+
+class ControlGroup(Struct, frozen=True):
+    """The Unix group whose users may use the control socket, beside root and the owner."""
+
+    name: str
+    gid: int
+    access: Access = Access.READ
+
+
+class Endpoint(Struct, frozen=True):
+    """Where something listens: a Unix socket's absolute path, or else a loopback address."""
+
+    path: str = ""
+    host: str = ""  # 127.0.0.1, or ::1 without brackets
+    port: int = 0
 
 
 class Group(Struct, frozen=True, kw_only=True):
@@ -153,6 +183,8 @@ class Group(Struct, frozen=True, kw_only=True):
     start_timeout: float = 300.0
     max_runtime: float = inf
     restart: Restart = Restart()
+    control_group: ControlGroup | None = None
+    metrics: Endpoint | None = None
     warnings: tuple[Problem, ...] = ()
 
     @property

@@ -26,6 +26,7 @@ _SERVING_ONLY = {
     "start_timeout": "an init has no readiness: limit its time by timeout",
     "on_success": "an init's success lets the start go on, always",
     "reload": "an init doesn't stay, so it isn't reloaded",
+    "watch": "an init doesn't stay, so no change restarts it",
 }
 
 

@@ -11,6 +11,7 @@ from pairvisor.manifest import model
 from pairvisor.manifest.commands import Words, split_command
 from pairvisor.manifest.daemons import how_to_stay
 from pairvisor.manifest.entries import Entry
+from pairvisor.manifest.globs import resolve_globs
 from pairvisor.manifest.group import Fate, Gate, Hook, Member, Method, Places, Probe, Purpose
 from pairvisor.manifest.interpolate import Interpolator
 from pairvisor.manifest.paths import below, lies_in
@@ -74,7 +75,13 @@ class MemberMaker:
             "probes": self._probes(table),
             "start_timeout": table.start_timeout or inf,
             "on_success": table.on_success,
+            "watch": self._watch(table),
         }
+
+    def _watch(self, table: model.Serving) -> tuple[str, ...]:
+        return resolve_globs(
+            table.watch, self._common.folder, self._interpolator, self._report.at("watch")
+        )
 
     def _find_working_dir(self, folder: str) -> str:
         if self._table.working_dir is None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import Struct, field
 
-from pairvisor.manifest.group import Fate, Gate
+from pairvisor.manifest.group import Access, Fate, Gate
 from pairvisor.manifest.units import Duration, SignalName, Size, Umask
 
 Words = str | list[str]
@@ -128,9 +128,9 @@ class Serving(Process, frozen=True):
     live: Probe | None = None
     start_timeout: Duration | None = None
     on_success: Fate = Fate.RESTART_GROUP
+    watch: list[str] = []
     reload: Reload | None = None
     restart_mode: Literal["replace", "overlap"] = "replace"
-    watch: list[str] = []
 
 
 class Sidecar(Serving, frozen=True):
@@ -180,6 +180,11 @@ class Network(Table, frozen=True):
     outbound: Literal["none", "pasta", "slirp4netns", "veth"] = "none"
 
 
+class ControlGroup(Table, frozen=True):
+    name: str
+    access: Access = Access.READ
+
+
 class Manifest(Table, frozen=True):
     primary: Primary
     sidecars: dict[str, Sidecar] = {}
@@ -193,6 +198,8 @@ class Manifest(Table, frozen=True):
     start_timeout: Duration = _always(Duration(300))
     max_runtime: Duration = _always(Duration(0))
     restart: Restart = _always(Restart())
+    control_group: str | ControlGroup | None = None
+    metrics: str | None = None
 
     sockets: dict[str, Socket] = {}
     volumes: dict[str, Volume] = {}
@@ -201,18 +208,14 @@ class Manifest(Table, frozen=True):
     limits: Limits | None = None
     files: dict[str, Any] = {}
     inject: bool = True
-    control_group: str | None = None
-    metrics: str | None = None
 
 
 NOT_YET = {
-    Manifest: frozenset(
-        "sockets volumes secrets network limits files inject control_group metrics".split()
-    ),
+    Manifest: frozenset("sockets volumes secrets network limits files inject".split()),
     Process: frozenset(
         "user group supplementary_groups no_new_privileges capabilities private_tmp read_only "
         "sockets secrets limits log".split()
     ),
-    Serving: frozenset("reload restart_mode watch".split()),
+    Serving: frozenset("reload restart_mode".split()),
     Sidecar: frozenset("use with stdin".split()),
 }

@@ -1,4 +1,4 @@
-"""Where a group's folders are, from its name and the supervisor's environment alone."""
+"""Where a group's folders are, from its name and the supervisor's user and environment alone."""
 
 from collections.abc import Mapping
 
@@ -8,19 +8,51 @@ LONGEST_SOCKET = 107  # bytes: sun_path of unix(7) is 108 with its terminating N
 
 
 def find_places(name: str, environ: Mapping[str, str], uid: int) -> Places:
-    """The group's runtime folder.
+    """The group's folders.
 
-    systemd's RUNTIME_DIRECTORY= is made for this one service and is taken as it is; the others
-    are shared, so the group's name is put below them. A relative path counts as none, as the XDG
-    Base Directory Specification has it.
+    systemd's RUNTIME_DIRECTORY= and STATE_DIRECTORY= are made for this one service and are taken
+    as they are; the others are shared, so the group's name is put below them. A relative path
+    counts as none, as the XDG Base Directory Specification has it.
     """
-    given = environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
-    if given.startswith("/"):
-        return Places(run=given)
+    return Places(
+        run=_own("RUNTIME_DIRECTORY", environ) or f"{_all_run(environ, uid)}/{name}",
+        state=_own("STATE_DIRECTORY", environ) or f"{_all_states(environ, uid)}/{name}",
+    )
+
+
+def _own(variable: str, environ: Mapping[str, str]) -> str:
+    given = environ.get(variable, "").split(":")[0]
+    return given if given.startswith("/") else ""
+
+
+def _all_run(environ: Mapping[str, str], uid: int) -> str:
+    """The runtime folder of all groups of this user."""
     folder = environ.get("XDG_RUNTIME_DIR", "")
     if folder.startswith("/"):
-        return Places(run=f"{folder.rstrip('/')}/pairvisor/{name}")
+        return f"{folder.rstrip('/')}/pairvisor"
     if uid == 0:
-        return Places(run=f"/run/pairvisor/{name}")
+        return "/run/pairvisor"
     temporary = environ.get("TMPDIR") or "/tmp"  # noqa: S108 - the runtime checks the folder's owner
-    return Places(run=f"{temporary.rstrip('/')}/pairvisor-{uid}/{name}")
+    return f"{temporary.rstrip('/')}/pairvisor-{uid}"
+
+
+def _all_states(environ: Mapping[str, str], uid: int) -> str:
+    """The state folder of all groups of this user."""
+    folder = environ.get("XDG_STATE_HOME", "")
+    if folder.startswith("/"):
+        return f"{folder.rstrip('/')}/pairvisor"
+    if uid == 0:
+        return "/var/lib/pairvisor"
+    home = environ.get("HOME", "")
+    if not home.startswith("/"):
+        home = _home_of(uid)
+    return f"{home.rstrip('/')}/.local/state/pairvisor"
+
+
+def _home_of(uid: int) -> str:
+    import pwd  # noqa: PLC0415 - it may ask a name server; seldom needed
+
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        return "/nonexistent"  # as Debian calls the home of those that have none

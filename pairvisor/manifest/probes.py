@@ -5,6 +5,7 @@ import re
 from msgspec import Struct
 
 from pairvisor.manifest import model
+from pairvisor.manifest.addresses import packed, split_address
 from pairvisor.manifest.commands import split_command
 from pairvisor.manifest.group import Method, Places, Probe, Purpose
 from pairvisor.manifest.interpolate import Interpolator
@@ -14,7 +15,6 @@ from pairvisor.manifest.report import Report
 
 SHORTEST_INTERVAL = 0.01  # seconds
 MOST = 1_000_000  # of anything that is counted
-_ADDRESS = re.compile(r"(\[[^\]]*\]|[^:\[\]/]+):(\d{1,5})")
 _URL = re.compile(r"http://(\[[^\]]*\]|[^:/?#\[\]]+)(:\d+)?([/?][^#\s]*)?")
 _METHODS = ", ".join(Method)
 
@@ -124,37 +124,16 @@ def _address(text: str, looked: _Looked) -> str:
 
 
 def _check_address(text: str, report: Report) -> None:
-    match = _ADDRESS.fullmatch(text)
-    if match is None:
-        report.error(_why_no_address(text))
-    elif not 1 <= int(match[2]) <= 65535:
-        report.error(f"port {match[2]} is not between 1 and 65535")
-    elif not _is_address(match[1]):
+    try:
+        host, _ = split_address(text)
+    except ValueError as error:
+        report.error(str(error))
+        return
+    if host != "localhost" and not packed(host):
         report.error(
-            f'"{match[1]}" is a name, and a probe looks none up (a slow name server would delay '
+            f'"{host}" is a name, and a probe looks none up (a slow name server would delay '
             "it): use localhost or an address such as 127.0.0.1 or [::1]"
         )
-
-
-def _why_no_address(text: str) -> str:
-    if text.strip(":").isdecimal():
-        return f'the host is missing: write "127.0.0.1:{text.strip(":")}"'
-    if text.count(":") > 1 and "[" not in text:
-        return f'an IPv6 address is written in brackets, "[::1]:8080", got "{text}"'
-    return f'expected "127.0.0.1:8080" or "[::1]:8080", got "{text}"'
-
-
-def _is_address(host: str) -> bool:
-    # Not at the top: `socket` takes a while to import, and the other probes don't need it.
-    from socket import AF_INET, AF_INET6, inet_pton  # noqa: PLC0415
-
-    if host == "localhost":
-        return True
-    try:
-        inet_pton(AF_INET6 if host.startswith("[") else AF_INET, host.strip("[]"))
-    except OSError:
-        return False
-    return True
 
 
 def _socket(text: str, looked: _Looked) -> str:

@@ -59,6 +59,17 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
             '"8h"',
         ),
         "restart": _E("How a group, or a member alone, restarts: see Restarts."),
+        "control_group": _E(
+            "The Unix group whose users may use the control socket, beside root and the owner: see "
+            "Control. A name alone lets them read.",
+            '{ name = "ops", access = "full" }',
+        ),
+        "metrics": _E(
+            "Where the metrics are served to others than the control socket's clients: an address "
+            "of this machine's own (127.0.0.1, [::1], localhost), or a Unix socket, relative to "
+            "`${sockets}`. Absent: nowhere else.",
+            '"unix:metrics.sock"',
+        ),
         "sockets": _E("Listening sockets that are held open across restarts, by name."),
         "volumes": _E("Further shared folders beside `${volume}`, by name."),
         "secrets": _E("Files that only their readers can open, by name."),
@@ -66,8 +77,6 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
         "limits": _E("Limits of the group as a whole."),
         "files": _E("Small files that are written before the start."),
         "inject": _E("Whether the system's own sidecars may be added to this group.", "true"),
-        "control_group": _E("The Unix group that may control this group.", '"ops"'),
-        "metrics": _E("The address where the group's metrics are served.", '"127.0.0.1:9900"'),
     },
     model.Process: {
         "command": _E(
@@ -134,11 +143,14 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
             '`"teardown"`.',
             '"ignore"',
         ),
+        "watch": _E(
+            "Files whose change restarts it under `up --watch`, for development: see Watching.",
+            '["src/**/*.py"]',
+        ),
         "reload": _E("How it reads its configuration anew."),
         "restart_mode": _E(
             "Whether the new one starts before the old one is stopped.", '"overlap"'
         ),
-        "watch": _E("Files whose change restarts it, for development.", '["src/**/*.py"]'),
     },
     model.Sidecar: {
         "use": _E("The sidecar template that this one is made from.", '"stunnel"'),
@@ -233,6 +245,14 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
             "Restarts within `within` after which it gives up: see Restarts. 0: never.", "5"
         ),
         "within": _E("The time in which `limit` counts.", '"10m"'),
+    },
+    model.ControlGroup: {
+        "name": _E("The Unix group's name.", '"ops"'),
+        "access": _E(
+            "`read`: status, logs, events and all else that is only shown. `full`: that, and all "
+            "that changes something, other members' commands (`exec`) included.",
+            '"full"',
+        ),
     },
     model.Reload: {
         "signal": _E("The signal that makes it do so.", '"SIGHUP"'),

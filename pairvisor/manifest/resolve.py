@@ -7,6 +7,7 @@ from math import inf
 from msgspec import Struct
 
 from pairvisor.manifest import model
+from pairvisor.manifest.control import resolve_control_group, resolve_metrics
 from pairvisor.manifest.entries import Entry, list_entries
 from pairvisor.manifest.environment import Environments, about_itself
 from pairvisor.manifest.group import Gate, Group, Member, Places, Restart, Role
@@ -32,13 +33,14 @@ def resolve(manifest: model.Manifest, setting: Setting, report: Report) -> Group
     """The group, or None where it can't be made. All that is wrong is reported."""
     name = group_name(manifest.name, setting.path, report.at("name"))
     places = find_places(name, setting.environ, setting.uid)
-    check_socket_length(f"{places.run}/control.sock", report.at("name"))
+    check_socket_length(places.control, report.at("name"))
     check_grace(manifest.grace, report.at("grace"))
     entries = list_entries(manifest, report)
     if not entries:
         return None
     members = _Members(name, manifest, places, setting)
     members.share_environment(manifest, report)
+    interpolator = members.of_all
     return Group(
         name=name,
         manifest=setting.path,
@@ -49,6 +51,10 @@ def resolve(manifest: model.Manifest, setting: Setting, report: Report) -> Group
         start_timeout=manifest.start_timeout or inf,
         max_runtime=manifest.max_runtime or inf,
         restart=_restart(manifest.restart, report.at("restart")),
+        control_group=resolve_control_group(
+            manifest.control_group, setting.uid, report.at("control_group")
+        ),
+        metrics=resolve_metrics(manifest.metrics, places, interpolator, report.at("metrics")),
     )
 
 
@@ -92,6 +98,11 @@ class _Members:
 
     def share_environment(self, manifest: model.Manifest, report: Report) -> None:
         self._environments.share(manifest.env_file, manifest.env, report)
+
+    @property
+    def of_all(self) -> Interpolator:
+        """What fills in the keys that belong to no member."""
+        return self._base.seeing(self._environments.inherited | self._environments.shared)
 
     def make_all(self, entries: list[Entry], waits: Waits) -> dict[str, Member]:
         first_init = next((e.name for e in entries if e.role is Role.INIT), None)

@@ -14,7 +14,8 @@ def test_what_is_inherited(resolved: Loader) -> None:
     theirs = {"LD_LIBRARY_PATH": "/x", "LANG": "C"}
     ours = dict.fromkeys(
         "NOTIFY_SOCKET LISTEN_FDS LISTEN_PID WATCHDOG_USEC CREDENTIALS_DIRECTORY JOURNAL_STREAM "
-        "INVOCATION_ID MAINPID PAIRVISOR_GROUP PAIRVISOR_ANYTHING".split(),
+        "INVOCATION_ID MAINPID RUNTIME_DIRECTORY STATE_DIRECTORY PAIRVISOR_GROUP "
+        "PAIRVISOR_ANYTHING".split(),
         "ours",
     )
     env = resolved(SOUND, **theirs, **ours).primary.env
@@ -33,6 +34,7 @@ def test_what_a_member_is_told_of_itself(resolved: Loader) -> None:
         "PAIRVISOR_RUN": run,
         "PAIRVISOR_SOCKETS": f"{run}/sockets",
         "PAIRVISOR_VOLUME": f"{run}/volume",
+        "PAIRVISOR_CONTROL": f"{run}/control.sock",
     }
     assert group.primary.env["A"] == "eu"
 

@@ -1,12 +1,25 @@
 """What a sound manifest becomes."""
 
+import grp
+import os
+import pwd
 from math import inf
 from pathlib import Path
 from signal import SIGHUP, SIGINT
 
 import pytest
 
-from pairvisor.manifest.group import Fate, Gate, Hook, Method, Purpose, Role
+from pairvisor.manifest.group import (
+    Access,
+    ControlGroup,
+    Endpoint,
+    Fate,
+    Gate,
+    Hook,
+    Method,
+    Purpose,
+    Role,
+)
 from pairvisor.manifest.load import load
 from pairvisor.manifest.places import find_places
 from tests.manifest.conftest import Loader, Refuser
@@ -205,6 +218,60 @@ def test_programs_that_leave_for_the_background(
 )
 def test_places(name: str, environ: dict[str, str], uid: int, run: str) -> None:
     assert find_places(name, environ, uid).run == run
+
+
+@pytest.mark.parametrize(
+    ("environ", "uid", "state"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/x:/y", "XDG_STATE_HOME": "/z"}, 0, "/var/lib/x"),
+        ({"XDG_STATE_HOME": "/z/"}, 0, "/z/pairvisor/a"),
+        ({"STATE_DIRECTORY": "x", "XDG_STATE_HOME": "y"}, 0, "/var/lib/pairvisor/a"),
+        ({"HOME": "/home/u/"}, 5, "/home/u/.local/state/pairvisor/a"),
+        ({"HOME": "u"}, 2**31, "/nonexistent/.local/state/pairvisor/a"),
+    ],
+)
+def test_state_folders(environ: dict[str, str], uid: int, state: str) -> None:
+    assert find_places("a", environ, uid).state == state
+
+
+def test_a_home_that_the_environment_does_not_tell() -> None:
+    user = next(each for each in pwd.getpwall() if each.pw_uid)
+    state = find_places("a", {}, user.pw_uid).state
+    assert state == f"{user.pw_dir.rstrip('/')}/.local/state/pairvisor/a"
+
+
+def test_a_control_group(resolved: Loader) -> None:
+    ours = grp.getgrgid(os.getegid())
+    group = resolved(f'control_group = "{ours.gr_name}"\n{SOUND}')
+    assert group.control_group == ControlGroup(ours.gr_name, ours.gr_gid, Access.READ)
+    table = f'{{ name = "{ours.gr_name}", access = "full" }}'
+    group = resolved(f"control_group = {table}\n{SOUND}")
+    assert group.control_group == ControlGroup(ours.gr_name, ours.gr_gid, Access.FULL)
+    assert (group.warnings, resolved(SOUND).control_group) == ((), None)
+
+
+def test_a_control_group_to_which_the_user_does_not_belong(resolved: Loader) -> None:
+    others = next(g for g in grp.getgrall() if g.gr_gid not in (os.getegid(), *os.getgroups()))
+    (warning,) = resolved(f'control_group = "{others.gr_name}"\n{SOUND}').warnings
+    assert warning.message.startswith(f'only root and members of "{others.gr_name}" can')
+
+
+@pytest.mark.parametrize(
+    ("metrics", "endpoint"),
+    [
+        ("127.0.0.1:9100", Endpoint(host="127.0.0.1", port=9100)),
+        ("127.8.8.8:1", Endpoint(host="127.8.8.8", port=1)),
+        ("[::1]:65535", Endpoint(host="::1", port=65535)),
+        ("localhost:9100", Endpoint(host="127.0.0.1", port=9100)),
+        ("unix:metrics.sock", Endpoint(path=f"{RUN}/sockets/metrics.sock")),
+        ("unix:/run/a.sock", Endpoint(path="/run/a.sock")),
+        ("/run/a.sock", Endpoint(path="/run/a.sock")),
+        ("unix:${run}/a.sock", Endpoint(path=f"{RUN}/a.sock")),
+        ("127.0.0.1:${env.PORT}", Endpoint(host="127.0.0.1", port=9101)),
+    ],
+)
+def test_where_metrics_are_served(resolved: Loader, metrics: str, endpoint: Endpoint) -> None:
+    assert resolved(f'metrics = "{metrics}"\n{SOUND}', PORT="9101").metrics == endpoint
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_of_many_starts_at_once_one_wins(tmp_path: Path) -> None:
 
 
 def test_a_claim_that_meets_a_release_gets_the_lock_or_a_word(tmp_path: Path) -> None:
-    places = Places(run=str(tmp_path / "groups" / "one"))
+    places = Places(run=str(tmp_path / "groups" / "one"), state=str(tmp_path / "state"))
     inside, wins = threading.Lock(), [0] * 4
     faults: list[BaseException] = []
 
@@ -132,7 +132,7 @@ def test_the_first_groups_of_all_may_start_at_once(tmp_path: Path) -> None:
     barrier = threading.Barrier(4)
 
     def live(number: int) -> None:
-        folders = Folders(Places(run=str(parent / str(number))))
+        folders = Folders(Places(run=str(parent / str(number)), state=str(tmp_path / "state")))
         for _ in range(50):
             barrier.wait()
             try:
@@ -259,7 +259,7 @@ def test_a_folder_on_another_device_is_let_be_and_put_aside(tmp_path: Path) -> N
     if os.geteuid() or mount is None:
         pytest.skip("needs root and mount")
     run = tmp_path / "groups" / "one"
-    folders = Folders(Places(run=str(run)))
+    folders = Folders(Places(run=str(run), state=str(tmp_path / "state")))
     folders.claim()
     inner = run / "volume" / "inner"
     inner.mkdir()
@@ -269,7 +269,7 @@ def test_a_folder_on_another_device_is_let_be_and_put_aside(tmp_path: Path) -> N
     try:
         (inner / "file").write_text("kept")
         folders.release()
-        again = Folders(Places(run=str(run)))
+        again = Folders(Places(run=str(run), state=str(tmp_path / "state")))
         again.claim()
         assert [p.read_text() for p in run.glob("left-*/inner/file")] == ["kept"]
         assert mode(run / "volume") == 0o2770

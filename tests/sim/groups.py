@@ -51,7 +51,7 @@ def random_group(random: Random, size: int) -> Group:
     by_role = sorted(members.values(), key=lambda m: list(Role).index(m.role))
     return Group(
         name="g",
-        places=Places("/run/g"),
+        places=Places(run="/run/g", state="/state/g"),
         members={member.name: member for member in by_role},
         grace=random.choice([0.25, 1.0, 3.0, 10.0, 30.0]),
         start_timeout=random.choice([2.0, 20.0, 300.0, 300.0, inf, inf]),

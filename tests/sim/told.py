@@ -49,7 +49,12 @@ def waits(text: str) -> dict[str, Gate]:
 
 
 def group(*members: Member, **settings: Any) -> Group:
-    return Group(name="g", places=Places("/g"), members={m.name: m for m in members}, **settings)
+    return Group(
+        name="g",
+        places=Places(run="/g", state="/state/g"),
+        members={m.name: m for m in members},
+        **settings,
+    )
 
 
 def probe(purpose: str, **settings: Any) -> dict[Purpose, Probe]:
