@@ -201,6 +201,16 @@ class Answer(Document, frozen=True):
     event: int  # the id of the request in the events
 
 
+class Executed(Document, frozen=True):
+    """How a command ended that was run in a member."""
+
+    status: int  # as a shell has it: 128 + signal; 126: it can't be run, 127: it is not there
+    code: int | None = None
+    signal: str | None = None  # its name
+    error: str | None = None  # why it could not be started, or was killed
+    output: str = ""  # the first 64 KiB, where no descriptors were sent
+
+
 class Failure(Document, frozen=True):
     """Every error's body."""
 

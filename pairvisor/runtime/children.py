@@ -44,6 +44,13 @@ class Command(Struct, frozen=True):
     umask: int = 0o022
 
 
+class Input(Struct, frozen=True):
+    """What a child reads from."""
+
+    descriptor: int
+    is_terminal: bool = False  # then it becomes the child's controlling one
+
+
 class Child(Struct):
     """A process of ours from its start until it is reaped."""
 
@@ -60,7 +67,7 @@ class Children:
     """
 
     _nofile: tuple[int, int] | None = None  # what children get, where ours had to be raised
-    _low: tuple[int, int] = (-1, -1)  # then: descriptors that are below the children's limit
+    _low: tuple[int, ...] = ()  # then: descriptors that are below the children's limit
     _highest = sys.maxsize  # a descriptor that may still be for a child; what is above is ours
 
     def __init__(self, run: str) -> None:
@@ -84,7 +91,7 @@ class Children:
         if soft < needed + MOST_CLIENTS:
             if not self._nofile:
                 self._nofile = (soft, hard)
-                self._low = (os.dup(self._reserve[0]), os.dup(self._reserve[0]))
+                self._low = tuple(os.dup(self._reserve[0]) for _ in range(3))
             soft = min(needed + MOST_CLIENTS, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         self._highest = soft - OURS
@@ -96,17 +103,19 @@ class Children:
         command: Command,
         output: tuple[int, int],
         on_exit: Callable[[Exit], None],
+        stdin: Input | None = None,
     ) -> Child:
         """Start a process with these descriptors as its stdout and stderr.
 
-        Raises SpawnError. `on_exit` is called by `reap`.
+        Without `stdin` it has nothing to read. Raises SpawnError. `on_exit` is called by `reap`.
         """
-        if max(output) > self._highest:
+        given = (*output, stdin.descriptor) if stdin else output
+        if max(given) > self._highest:
             full = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             raise SpawnError(_why_not(command, full))
         try:
-            with _as_the_command_wants(command, self._nofile), self._below(output) as low:
-                pid = _spawn(command, low)
+            with _as_the_command_wants(command, self._nofile), self._below(given) as low:
+                pid = _spawn(command, low, stdin is not None and stdin.is_terminal)
         except ProgramError as error:
             raise SpawnError(str(error)) from None
         except OSError as error:
@@ -117,17 +126,18 @@ class Children:
         return child
 
     @contextmanager
-    def _below(self, output: tuple[int, int]) -> Iterator[tuple[int, int]]:
-        """The same two, below the limit: posix_spawn(3) takes no number that is above it."""
+    def _below(self, given: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """The same ones, below the limit: posix_spawn(3) takes no number that is above it."""
         if not self._nofile:
-            yield output
+            yield given
             return
-        for descriptor, low in zip(output, self._low, strict=True):
+        lows = self._low[: len(given)]
+        for descriptor, low in zip(given, lows, strict=True):
             os.dup2(descriptor, low, inheritable=False)
         try:
-            yield self._low
+            yield lows
         finally:
-            for low in self._low:
+            for low in lows:
                 os.dup2(self._reserve[0], low, inheritable=False)
 
     def _pidfd(self, pid: int) -> int:
@@ -274,21 +284,32 @@ def _why_not(command: Command, error: OSError) -> str:
     return f'cannot run "{command.words[0]}": {error.strerror} ({name})'
 
 
-def _spawn(command: Command, output: tuple[int, int]) -> int:
+def _spawn(command: Command, given: tuple[int, ...], is_terminal: bool) -> int:
     program = locate(command.words[0], command.working_dir, command.env.get("PATH"))
     return os.posix_spawn(
         program,
         command.words,
         command.env,
         file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, output[0], 1),
-            (os.POSIX_SPAWN_DUP2, output[1], 2),
+            _open_stdin(given[2:], is_terminal),
+            (os.POSIX_SPAWN_DUP2, given[0], 1),
+            (os.POSIX_SPAWN_DUP2, given[1], 2),
         ],
         setsid=True,
         setsigmask=(),
         setsigdef=ALL_SIGNALS,
     )
+
+
+def _open_stdin(
+    given: tuple[int, ...], is_terminal: bool
+) -> tuple[int, int, str, int, int] | tuple[int, int, int]:
+    if not given:
+        return os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0
+    if not is_terminal:
+        return os.POSIX_SPAWN_DUP2, given[0], 0
+    # The first terminal that a session's leader opens becomes its controlling one (tty_ioctl(4)).
+    return os.POSIX_SPAWN_OPEN, 0, f"/proc/self/fd/{given[0]}", os.O_RDWR, 0
 
 
 @contextmanager

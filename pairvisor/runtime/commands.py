@@ -22,11 +22,18 @@ def as_member(member: Member, words: tuple[str, ...]) -> Command:
     return Command(words, member.env, member.working_dir, member.umask)
 
 
+def as_task(owner: str, command: Command) -> tuple[str, Command]:
+    """An owner of its own for a process that is not the member's, and a command that says so."""
+    owner = f"{owner}/{next(_numbers)}"
+    return owner, replace(command, env={**command.env, TASK: owner})
+
+
 class Output:
     """A pipe whose first bytes are kept and whose flood is dropped."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = KEPT) -> None:
         self.kept = b""
+        self._most = most
         self._read, self.write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         # Only our end must not block: a program may not expect that of its stdout.
         os.set_blocking(self.write, True)
@@ -40,15 +47,14 @@ class Output:
             return
         if not piece:
             self._loop.remove_reader(self._read)
-        self.kept += piece[: KEPT - len(self.kept)]
+        self.kept += piece[: self._most - len(self.kept)]
 
     def close(self) -> str:
-        """The first line of what was kept. Whoever still writes gets SIGPIPE."""
+        """What was kept. Whoever still writes gets SIGPIPE."""
         self._take()
         self._loop.remove_reader(self._read)
         os.close(self._read)
-        text = self.kept.decode(errors="replace").strip()
-        return text.splitlines()[0][:200] if text else ""
+        return self.kept.decode(errors="replace")
 
 
 async def run(children: Children, owner: str, command: Command) -> tuple[bool, str]:
@@ -61,8 +67,7 @@ async def run(children: Children, owner: str, command: Command) -> tuple[bool, s
         output = Output()
     except OSError as error:
         return False, f'cannot run "{command.words[0]}": {error.strerror}'
-    owner = f"{owner}/{next(_numbers)}"
-    command = replace(command, env={**command.env, TASK: owner})
+    owner, command = as_task(owner, command)
     over: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
 
     def on_exit(end: Exit) -> None:
@@ -86,4 +91,5 @@ def how(end: Exit, said: str) -> str:
     if end.error is not None:
         return end.error
     ended = f"exited with {end.code}" if end.signal is None else f"killed by signal {end.signal}"
-    return f"{ended}: {said}" if said else ended
+    lines = said.strip().splitlines()
+    return f"{ended}: {lines[0][:200]}" if lines else ended
