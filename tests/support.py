@@ -172,7 +172,8 @@ def up(
     runtime = folder / "xdg"
     runtime.mkdir(mode=0o700, exist_ok=True)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PAIRVISOR_")}
-    environment = {**clean, "XDG_RUNTIME_DIR": str(runtime), "NO_COLOR": "1", **env}
+    own = {"XDG_RUNTIME_DIR": str(runtime), "XDG_STATE_HOME": str(folder / "xdg-state")}
+    environment = {**clean, **own, "NO_COLOR": "1", **env}
     group = Up(path, environment, wrapper, **(how or {}))
     try:
         yield group

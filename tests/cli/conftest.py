@@ -24,7 +24,12 @@ class Cli:
         self.folder = folder
         programs = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
         package = str(Path(__file__).parents[2])
-        self.env = {"PATH": programs, "XDG_RUNTIME_DIR": str(runtime), "PYTHONPATH": package}
+        self.env = {
+            "PATH": programs,
+            "PYTHONPATH": package,
+            "XDG_RUNTIME_DIR": str(runtime),
+            "XDG_STATE_HOME": str(folder / "xdg-state"),
+        }
 
     def write(self, text: str, name: str = "pairvisor.toml") -> Path:
         path = self.folder / name

@@ -45,6 +45,7 @@ class Web:
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
             "XDG_RUNTIME_DIR": str(runtime),
+            "XDG_STATE_HOME": str(folder / "xdg-state"),
         }
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
