@@ -11,6 +11,7 @@ has none once it has begun: nothing may happen to a group for months.
 import os
 import socket
 import struct
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from math import inf
@@ -23,7 +24,9 @@ import msgspec
 
 from pairvisor.record.model import (
     Answer,
+    Dropped,
     Event,
+    Executed,
     Failure,
     LogLine,
     Reload,
@@ -80,6 +83,7 @@ class Exchange:
         self._deadline: float | None = monotonic() + timeout
         self._timeout = timeout
         self._protocol = h11.Connection(h11.CLIENT)
+        self._came: deque[object] = deque()
         with _in_words(timeout):
             self._socket = _connect(path, timeout)
 
@@ -113,6 +117,16 @@ class Exchange:
     def _encoded(self, *events: h11.Event) -> bytes:
         return b"".join(self._protocol.send(event) or b"" for event in events)
 
+    def advance(self) -> bool:
+        """Take what has come, where something has; whether that was the last of the answer."""
+        with _in_words(self._timeout):
+            self._protocol.receive_data(self._read())
+            while (event := self._protocol.next_event()) is not h11.NEED_DATA:
+                self._came.append(event)
+                if not isinstance(event, h11.Response | h11.Data):
+                    return True
+        return False
+
     def answer(self) -> Iterator[bytes]:
         """The body, as it comes, once it is known to be what was asked for."""
         with _in_words(self._timeout):
@@ -129,6 +143,8 @@ class Exchange:
                 yield bytes(event.data)
 
     def _next(self) -> object:
+        if self._came:
+            return self._came.popleft()
         while (event := self._protocol.next_event()) is h11.NEED_DATA:
             self._protocol.receive_data(self._read())
         return event
@@ -206,6 +222,23 @@ class Client:
             for _, data in stream:
                 yield _decoded(data, Event)
 
+    def follow_logs(
+        self,
+        members: Sequence[str] = (),
+        n: int | None = None,
+        since: str | None = None,
+        *,
+        previous: bool = False,
+    ) -> Generator[LogLine | Dropped]:
+        """As `logs`, and then what comes, to the end of the group."""
+        wanted: dict[str, Value] = {"member": members, "n": n, "since": since}
+        with closing(self._follow("/v1/logs", wanted | {"previous": previous or None})) as stream:
+            for name, data in stream:
+                if name == "dropped":
+                    yield _decoded(data, Dropped)
+                else:
+                    yield _decoded(data, LogLine)
+
     def get(self, route: str, **query: Value) -> bytes:
         with closing(self._exchange()) as exchange:
             exchange.send("GET", _target(route, query))
@@ -223,6 +256,11 @@ class Client:
 
         Raises TimedOutError after so many seconds in all.
         """
+        yield from self._follow(route, query, within)
+
+    def _follow(
+        self, route: str, query: dict[str, Value], within: float = inf
+    ) -> Generator[tuple[str, bytes]]:
         with closing(self._exchange()) as exchange:
             exchange.send("GET", _target(route, query | {"follow": True}))
             body = exchange.answer()
@@ -244,6 +282,10 @@ class Client:
         exchange.send("POST", "/v1/exec", msgspec.json.encode(body), descriptors)
         exchange.wait()
         return exchange
+
+    def executed(self, exchange: Exchange) -> Executed:
+        """How it ended: the answer, once it is there."""
+        return _decoded(b"".join(exchange.answer()), Executed)
 
     def _exchange(self) -> Exchange:
         return Exchange(self.path, self._timeout)

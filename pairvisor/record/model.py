@@ -150,6 +150,13 @@ class LogLine(Document, frozen=True):
     message: str
 
 
+class Dropped(Document, frozen=True):
+    """What a follower of the logs was too slow for."""
+
+    member: str
+    bytes: int
+
+
 class Bar(Document, frozen=True):
     """One member in the last start: seconds since the group's start; null: not yet."""
 
