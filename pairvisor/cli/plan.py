@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pairvisor.cli import options, words
+from pairvisor.cli import options
 from pairvisor.cli.manifests import load_or_exit
 from pairvisor.manifest.group import Group, Member, Probe, Role
 from pairvisor.manifest.order import dot, stages
+from pairvisor.record import words
 
 if TYPE_CHECKING:
     from rich.tree import Tree

@@ -4,11 +4,11 @@ import signal
 
 import pytest
 
-from pairvisor.cli import words
 from pairvisor.core.effects import Finish, Outcome
 from pairvisor.core.events import Exit
 from pairvisor.core.state import Cause, Reason
 from pairvisor.manifest.group import Member, Role
+from pairvisor.record import words
 
 KILLED = Cause(Reason.SIGNAL, "tls", Exit(signal=9))
 ASKED = Cause(Reason.REQUEST, detail="to stop", request=7)
