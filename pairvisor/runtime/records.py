@@ -1,0 +1,134 @@
+"""What has happened, on its way from the core to the disk, to those that follow, and to a person.
+
+The journal knows the causes, the history keeps; here they get the time, and the disk once a turn
+of the loop. What happens before the loop runs waits for it, so that reading the old log delays
+no member.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from pairvisor.core import effects as do
+from pairvisor.core.state import GroupState
+from pairvisor.manifest.group import Group
+from pairvisor.record.model import Caller
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from pairvisor.record.journal import Journal
+    from pairvisor.record.model import Event, Status
+    from pairvisor.runtime.history import History
+
+Observer = Callable[[GroupState, do.News], None]
+QUIET = 60.0  # seconds in which the refusals of one uid are one event
+
+
+def now() -> str:
+    """The wall clock, for people: RFC 3339 in UTC. No deadline is judged by it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Records:
+    """`observe` is told each piece of news at once; `on_event` is called for each event."""
+
+    def __init__(self, group: Group, observe: Observer) -> None:
+        self._name = group.name
+        self._folder = group.places.state
+        self._observe = observe
+        self._early: list[tuple[GroupState, do.News, str]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_flush_due = False
+        self._was_degraded = False
+        self._began = now()
+        self._refused: dict[int, float] = {}
+        self.on_event: Callable[[], None] = lambda: None
+        self.journal: Journal
+        self.history: History
+
+    def begin(self, loop: "asyncio.AbstractEventLoop") -> None:
+        """The loop runs: read what is on the disk, and catch up."""
+        from pairvisor.record.journal import Journal  # noqa: PLC0415 - not before the first members
+        from pairvisor.runtime.history import History  # noqa: PLC0415
+
+        self._loop = loop
+        self.history = History(self._folder)
+        self.journal = Journal(self.history.last_id + 1)
+        self._keep(self.journal.started(self._began))
+        early, self._early = self._early, []
+        for state, news, at in early:
+            self._keep(*self.journal.tell(state, news, at))
+
+    @property
+    def degraded(self) -> list[str]:
+        """What of ours can't be done for now."""
+        return self.history.degraded
+
+    def tell(self, state: GroupState, news: do.News) -> None:
+        """What the core has to say."""
+        self._observe(state, news)
+        if self._loop is None:
+            self._early.append((state, news, now()))
+        else:
+            self._keep(*self.journal.tell(state, news, now()))
+
+    def _keep(self, *events: "Event") -> None:
+        for event in events:
+            self.history.add(event)
+        if events and self._loop is not None and not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._is_flush_due = False
+        self.history.flush()
+        self._note_degradation()
+        self.on_event()
+
+    def _note_degradation(self) -> None:
+        """Once when it begins, and once when it is over."""
+        is_degraded = bool(self.history.degraded)
+        if is_degraded and not self._was_degraded:
+            self.history.add(self.journal.degraded(self.history.degraded[0], now()))
+        elif self._was_degraded and not is_degraded:
+            self.history.add(self.journal.recovered("events are kept again", now()))
+        self._was_degraded = is_degraded
+
+    def requested(self, what: str, by: Caller | None = None, member: str | None = None) -> int:
+        """Somebody asked for something; the event's id."""
+        event = self.journal.requested(what, by, now(), member, signals=what.startswith("signal"))
+        self._keep(event)
+        return event.id
+
+    def refused(self, by: Caller) -> None:
+        """A client was; one who tries again and again fills no log."""
+        if monotonic() - self._refused.get(by.uid, -QUIET) >= QUIET:
+            self._refused[by.uid] = monotonic()
+            self._keep(self.journal.refused(by, now()))
+
+    def fault(self, what: str) -> None:
+        """A mistake of ours that cost one request."""
+        self._keep(self.journal.fault(what, now()))
+
+    def reload_failed(self, problem: str, by: Caller | None) -> None:
+        self._keep(self.journal.reload_failed(problem, by, now()))
+
+    def reloaded(self, what: str, by: Caller | None) -> int:
+        event = self.journal.reloaded(what, by, now())
+        self._keep(event)
+        return event.id
+
+    def file_changed(self, member: str, file: str) -> int:
+        event = self.journal.file_changed(member, file, now())
+        self._keep(event)
+        return event.id
+
+    def ended(self, finish: do.Finish) -> None:
+        self._keep(self.journal.ended(self._name, finish, now()))
+        self._flush()
+
+    def close(self, status: "Status") -> None:
+        """The last word on the disk: the result."""
+        self.history.finish(status)
