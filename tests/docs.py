@@ -15,6 +15,7 @@ from pairvisor.cli import exits, plan
 from pairvisor.cli.commands import pairvisor
 from pairvisor.manifest import reference
 from pairvisor.manifest.load import load
+from tests.api import page as api
 from tests.core import diagram
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -207,6 +208,7 @@ def main() -> None:
     COMMAND_LINE.write_text(command_line_page())
     reference.main(str(DOCS / "manifest.md"))
     diagram.PAGE.write_text(diagram.page())
+    api.PAGE.write_text(api.page())
 
 
 if __name__ == "__main__":

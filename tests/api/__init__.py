@@ -1,0 +1,1 @@
+"""The control API, without a group behind it where none is needed."""

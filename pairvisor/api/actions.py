@@ -1,0 +1,55 @@
+"""The routes that change something."""
+
+import signal as signals
+from collections.abc import AsyncGenerator
+
+import msgspec
+
+from pairvisor.api import asked
+from pairvisor.api.connection import RefusedError, Request, Response
+from pairvisor.api.views import as_json
+from pairvisor.runtime.control import Control
+
+
+async def start(control: Control, request: Request, body: asked.Members) -> Response:
+    return as_json(control.start(body.members, request.peer.caller))
+
+
+async def stop(control: Control, request: Request, body: asked.Members) -> Response:
+    return as_json(control.stop(body.members, request.peer.caller))
+
+
+async def restart(control: Control, request: Request, body: asked.Members) -> Response:
+    return as_json(control.restart(body.members, request.peer.caller))
+
+
+async def signal(control: Control, request: Request, body: asked.SignalTo) -> Response:
+    return as_json(control.signal(body.member, signal_number(body.signal), request.peer.caller))
+
+
+def signal_number(name: str) -> int:
+    """Of `SIGHUP`, `HUP`, `hup`, `1`. Raises RefusedError with 400."""
+    text = name.upper().removeprefix("SIG")
+    try:
+        found = signals.Signals(int(text)) if text.isdecimal() else signals.Signals[f"SIG{text}"]
+    except (ValueError, KeyError):
+        raise RefusedError(400, f'signal: "{name[:80]}" is no signal: SIGHUP, SIGUSR1, …') from None
+    return int(found)
+
+
+async def reload(control: Control, request: Request, body: asked.Reloading) -> Response:
+    return as_json(control.reload(request.peer.caller, dry_run=body.dry_run))
+
+
+async def execute(control: Control, request: Request, body: asked.Execution) -> Response:
+    """The answer comes when the command has ended; the client's going away ends the command."""
+    control.members_named([body.member])
+    sent = request.descriptors.copy()
+    request.descriptors.clear()
+    return Response(body=_execution(control, body, sent))
+
+
+async def _execution(
+    control: Control, body: asked.Execution, sent: list[int]
+) -> AsyncGenerator[bytes, None]:
+    yield msgspec.json.encode(await control.execute(body, sent))

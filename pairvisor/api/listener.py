@@ -1,0 +1,78 @@
+"""The group's control socket: bound before the first member starts, served from the loop on.
+
+What speaks HTTP is imported when the first client comes: a group that nobody asks anything pays
+neither its time nor its memory.
+"""
+
+import os
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pairvisor.manifest.group import Group
+
+if TYPE_CHECKING:
+    from pairvisor.api.service import Service
+    from pairvisor.runtime.supervisor import Supervisor
+
+BACKLOG = 128
+PAUSE = 1.0  # seconds
+
+
+def bind(group: Group) -> socket.socket:
+    """The listening socket at `${run}/control.sock`, which has been cleared. Raises OSError.
+
+    Where there is a control group, it may pass through the folder and write to the socket.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    path = group.places.control
+    listener.bind(path)
+    os.chmod(path, 0o600)
+    if group.control_group is not None:
+        os.chown(group.places.run, -1, group.control_group.gid)
+        os.chown(path, -1, group.control_group.gid)
+        os.chmod(path, 0o660)
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+class Listener:
+    """Waits for the first client, then for the others, until `close`.
+
+    With `watch` or where metrics are exposed, nobody is waited for. `when_served` is called once
+    clients are answered.
+    """
+
+    def __init__(self, listener: socket.socket, *, watch: bool = False) -> None:
+        self._listener = listener
+        self._watch = watch
+        self._service: Service | None = None
+        self.when_served: Callable[[], None] = lambda: None
+
+    def begin(self, supervisor: "Supervisor") -> None:
+        """In the loop."""
+        if self._watch or supervisor.group.metrics:
+            self._first(supervisor)
+        else:
+            supervisor.loop.add_reader(self._listener, self._first, supervisor)
+        self.when_served()
+
+    def _first(self, supervisor: "Supervisor") -> None:
+        try:
+            from pairvisor.api.service import Service  # noqa: PLC0415 - see above
+
+            self._service = Service(self._listener, supervisor, watch=self._watch)
+        except OSError:
+            # No descriptor for the files of the modules, say: the client waits a second.
+            supervisor.loop.remove_reader(self._listener)
+            supervisor.loop.call_later(PAUSE, self._first, supervisor)
+        except Exception as error:
+            # Nobody can be served, but the group can be supervised.
+            supervisor.loop.remove_reader(self._listener)
+            supervisor.records.fault(f"no control API: {error!r}")
+
+    async def close(self) -> None:
+        """Let those that follow take the last news."""
+        if self._service is not None:
+            await self._service.close()

@@ -1,0 +1,52 @@
+"""Everything that a group's clients can reach, put together when the first of them comes."""
+
+import os
+import socket
+from functools import partial
+
+from pairvisor.api.application import Application
+from pairvisor.api.door import CLIENTS, Door, listen
+from pairvisor.api.peer import Access, Peer, access, peer_of
+from pairvisor.api.server import Server
+from pairvisor.manifest.group import Endpoint
+from pairvisor.runtime.control import Control
+from pairvisor.runtime.supervisor import Supervisor
+
+
+class Service:
+    """The control API; where the manifest says so, the metrics; with `--watch`, the watch."""
+
+    def __init__(
+        self, listener: socket.socket, supervisor: Supervisor, *, watch: bool = False
+    ) -> None:
+        self._control = Control(supervisor)
+        application = Application(self._control)
+        judge = partial(_judge, supervisor)
+        most = supervisor.children.clients
+        self._servers = [Server(listener, application.answer, judge, application.note_fault, most)]
+        if supervisor.group.metrics:
+            self._open_door(supervisor.group.metrics, application)
+
+    def _open_door(self, endpoint: Endpoint, application: Application) -> None:
+        """Where it can't be had, the group runs without: it is said."""
+        door = Door(self._control)
+        try:
+            listener = listen(endpoint)
+        except OSError as error:
+            where = endpoint.path or f"{endpoint.host}:{endpoint.port}"
+            self._control.records.fault(f"no metrics: cannot listen at {where}: {error.strerror}")
+            return
+        self._servers.append(
+            Server(listener, door.answer, door.judge, application.note_fault, CLIENTS)
+        )
+
+    async def close(self) -> None:
+        """Take no more clients; let those that follow take the last news."""
+        await self._control.end()
+        for server in self._servers:
+            await server.close()
+
+
+def _judge(supervisor: Supervisor, client: socket.socket) -> tuple[Peer, Access]:
+    peer = peer_of(client)
+    return peer, access(peer, os.geteuid(), supervisor.group.control_group)

@@ -1,0 +1,239 @@
+"""What can be asked of a running group, in its own terms: no HTTP here, no words for a terminal.
+
+Everything that changes the group is noted in the events first, with who asked; the note's number
+goes to the core with the request and comes back in what follows from it.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Protocol
+
+from pairvisor.core.events import (
+    Event,
+    MemberRestartRequested,
+    MemberStartRequested,
+    MemberStopRequested,
+    RestartRequested,
+    StartRequested,
+    StopRequested,
+)
+from pairvisor.core.state import GroupPhase
+from pairvisor.manifest.changes import Changes, changes
+from pairvisor.manifest.errors import ManifestError
+from pairvisor.manifest.load import load
+from pairvisor.record import model, why
+from pairvisor.record.model import Caller
+from pairvisor.record.timeline import timeline
+from pairvisor.runtime.bell import Bell
+from pairvisor.runtime.execution import Executions
+from pairvisor.runtime.figures import Figures
+from pairvisor.runtime.status import status
+from pairvisor.runtime.supervisor import Supervisor
+
+MOST_FOLLOWERS = 64
+DRAIN = 1.0  # seconds for the last lines to come through the pipes
+
+
+class Asked(Protocol):
+    """A command, and where it is to run."""
+
+    @property
+    def member(self) -> str: ...
+    @property
+    def command(self) -> list[str]: ...
+    @property
+    def env(self) -> dict[str, str]: ...
+    @property
+    def terminal(self) -> bool: ...
+
+
+class NoSuchMemberError(Exception):
+    """The group has no member of that name."""
+
+
+class CannotNowError(Exception):
+    """What was asked for does not fit what the group is doing now."""
+
+
+class TooManyError(Exception):
+    """So many follow already."""
+
+
+class Control:
+    """Made when the loop runs, for as long as the group does."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._figures = Figures(supervisor.children)
+        self._followers = 0
+        self.is_over = False  # nothing more will happen
+        self.bell = Bell()
+        self.executions = Executions(supervisor.children)
+        supervisor.on_exit = self.executions.end
+        self.records = supervisor.records
+        self.rings = supervisor.pump.rings
+        self.records.on_event = self.bell.ring
+        self.rings.wake = self._wake
+
+    def _wake(self) -> None:
+        """On the pump's thread."""
+        self._supervisor.loop.call_soon_threadsafe(self.bell.ring)
+
+    def check_room(self) -> None:
+        """Raises TooManyError where one more can't follow."""
+        if self._followers >= MOST_FOLLOWERS:
+            raise TooManyError(f"{MOST_FOLLOWERS} follow already")
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Count one that follows."""
+        self._followers += 1
+        try:
+            yield
+        finally:
+            self._followers -= 1
+
+    async def end(self) -> None:
+        """The group is over: whoever follows may take what is left, and then end."""
+        if self._followers:
+            drained = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            tell = partial(loop.call_soon_threadsafe, drained.set)
+            self._supervisor.pump.tell_when_through(tell)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN):
+                    await drained.wait()
+        self.executions.end_all()
+        self.is_over = True
+        self.bell.ring()
+
+    def status(self) -> model.Status:
+        return status(self._supervisor, self._figures.by_member())
+
+    def why(self, member: str | None) -> model.Why:
+        """Raises NoSuchMemberError."""
+        self.members_named([member] if member else [])
+        return why.why(self._supervisor.group.name, self.records.history.since(0), member)
+
+    def timeline(self) -> model.Timeline:
+        return timeline(self.records.history.since(0), self._supervisor.group)
+
+    def members_named(self, names: Sequence[str]) -> list[str]:
+        """The members of these names; with none named, all. Raises NoSuchMemberError.
+
+        `primary` is the primary, whatever it is called.
+        """
+        members = self._supervisor.state.members
+        primary = self._supervisor.state.primary.spec.name
+        found = [primary if name == "primary" else name for name in names]
+        for name in found:
+            if name not in members:
+                raise NoSuchMemberError(f'no member is called "{name}": {", ".join(members)}')
+        return found or list(members)
+
+    def start(self, names: Sequence[str], by: Caller) -> model.Answer:
+        """Members that do not run; with none named, all of them, out of a backoff too."""
+        members = self.members_named(names)
+        self._check_alive()
+        request = self._note("start", names, by)
+        if names:
+            return self._tell_each(members, MemberStartRequested, request)
+        self._supervisor.post(StartRequested(request))
+        return model.Answer(text="the group starts", event=request)
+
+    def stop(self, names: Sequence[str], by: Caller) -> model.Answer:
+        """Members; with none named, the group: that ends the supervisor, too."""
+        members = self.members_named(names)
+        if names:
+            self._check_alive()
+        request = self._note("stop", names, by)
+        if names:
+            return self._tell_each(members, MemberStopRequested, request)
+        self._supervisor.post(StopRequested(request=request))
+        return model.Answer(text="the group stops", event=request)
+
+    def restart(self, names: Sequence[str], by: Caller) -> model.Answer:
+        """Members; with none named, the group."""
+        members = self.members_named(names)
+        self._check_alive()
+        request = self._note("restart", names, by)
+        if names:
+            return self._tell_each(members, MemberRestartRequested, request)
+        self._supervisor.post(RestartRequested(request))
+        return model.Answer(text="the group restarts", event=request)
+
+    def _check_alive(self) -> None:
+        """Raises CannotNowError where the group stops for good."""
+        phase = self._supervisor.state.phase
+        if phase in (GroupPhase.STOPPING, GroupPhase.OVER):
+            raise CannotNowError("the group is stopping: wait for its end, or for its restart")
+
+    def _note(self, what: str, names: Sequence[str], by: Caller) -> int:
+        return self.records.requested(" ".join([what, *names]), by)
+
+    def _tell_each(
+        self, members: list[str], event: Callable[[str, int], Event], request: int
+    ) -> model.Answer:
+        for member in members:
+            self._supervisor.post(event(member, request))
+        return model.Answer(text=", ".join(members), event=request)
+
+    def signal(self, name: str, signum: int, by: Caller) -> model.Answer:
+        """Send it to the member's main process: what comes of that is judged as always.
+
+        Raises NoSuchMemberError, CannotNowError where there is none.
+        """
+        (member,) = self.members_named([name])
+        if not self._supervisor.children.pid(member):
+            raise CannotNowError(f"{member} has no process now")
+        what = signal.Signals(signum).name
+        request = self.records.requested(f"signal {what} {member}", by, member=member)
+        self._supervisor.children.signal(member, signum)
+        return model.Answer(text=f"{what} sent to {member}", event=request)
+
+    def reload(self, by: Caller | None, *, dry_run: bool) -> model.Reload:
+        """Read the manifest anew, all or nothing. Raises ManifestError, CannotNowError."""
+        self._check_alive()
+        old = self._supervisor.group
+        try:
+            new = load(self._supervisor.manifest, os.environ, os.geteuid())
+        except ManifestError as error:
+            if not dry_run:
+                self.records.reload_failed(str(error.problems[0]), by)
+            raise
+        found = changes(old, new)
+        if found.refused:
+            raise CannotNowError("; ".join(found.refused))
+        told = _told(found)
+        if found and not dry_run:
+            self._supervisor.reload(new, self.records.reloaded(told, by))
+        return model.Reload(
+            dry_run=dry_run,
+            changes=[
+                model.Change(member=c.member, action=c.action.value, keys=list(c.keys), text=c.text)
+                for c in found.members
+            ],
+            warnings=[str(warning) for warning in new.warnings],
+            text=told,
+        )
+
+    async def execute(self, asked: Asked, sent: Sequence[int]) -> model.Executed:
+        """Run a command as a member runs, with these descriptors, to its end."""
+        (member,) = self.members_named([asked.member])
+        spec = self._supervisor.state.members[member].spec
+        return await self.executions.run(
+            spec, asked.command, asked.env, sent, terminal=asked.terminal
+        )
+
+
+def _told(found: Changes) -> str:
+    """All of it in a line."""
+    if not found:
+        return "nothing has changed"
+    members = [f"{change.member} {change.text}" for change in found.members]
+    group = [f"the group's {', '.join(found.group)}"] if found.group else []
+    return "; ".join([*([found.whole] if found.whole else members), *group])
