@@ -22,28 +22,29 @@ def main() -> None:
 
 
 def _run(arguments: list[str]) -> None:
-    if arguments[:1] == ["up"] and "--help" not in arguments:
-        from pairvisor.runtime import guard  # noqa: PLC0415
-
-        guard.fork()
     match arguments:
         case ["up"]:
             _up(None)
         case ["up", "-f", file]:
             _up(file)
+        case ["up", "-f", file, "--detached"]:
+            _up(file, detached=True)
         case _:
             _command()
 
 
-def _up(file: str | None) -> None:
-    """What click would call, 20 ms and 2 MB earlier.
+def _up(file: str | None, *, detached: bool = False) -> None:
+    """What click would call, 20 ms and 2 MB earlier; the guard is as small as it can be.
 
     Nothing that is made until the group runs is garbage; the supervisor collects from then on.
     """
+    from pairvisor.runtime import guard  # noqa: PLC0415
+
+    guard.fork()
     gc.disable()
     from pairvisor.cli import foreground  # noqa: PLC0415
 
-    foreground.run(file)
+    foreground.run(file, detached=detached)
 
 
 def _command() -> None:

@@ -19,21 +19,28 @@ class Console:
     def __init__(self, members: list[str]) -> None:
         self.is_terminal = os.isatty(STDOUT)
         self._has_colour = self.is_terminal and not os.environ.get("NO_COLOR")
-        width = max(map(len, (*members, OWN)))
-        self._prefixes = {
-            name: self._prefix(name.ljust(width), COLOURS[i % len(COLOURS)])
-            for i, name in enumerate(members)
-        }
-        self._own = self._prefix(OWN.ljust(width), 1)
+        self._width = max(map(len, (*members, OWN)))
+        self._prefixes: dict[str, bytes] = {}
+        self._own = self._prefix(OWN, 1)
+        for name in members:
+            self._prefix_of(name)
         self._progress = b""
         self._shown = b""
 
     def _prefix(self, name: str, colour: int) -> bytes:
-        text = f"\x1b[{colour}m{name} |\x1b[0m " if self._has_colour else f"{name} | "
+        padded = name.ljust(self._width)
+        text = f"\x1b[{colour}m{padded} |\x1b[0m " if self._has_colour else f"{padded} | "
         return text.encode()
 
+    def _prefix_of(self, member: str) -> bytes:
+        """One that a reload has added gets the next colour."""
+        if member not in self._prefixes:
+            colour = COLOURS[len(self._prefixes) % len(COLOURS)]
+            self._prefixes[member] = self._prefix(member, colour)
+        return self._prefixes[member]
+
     def lines(self, member: str, stream: str, lines: list[bytes]) -> None:
-        prefix = self._prefixes[member]
+        prefix = self._prefix_of(member)
         self._write(prefix + (b"\n" + prefix).join(lines) + b"\n")
 
     def say(self, text: str) -> None:
@@ -50,6 +57,21 @@ class Console:
         cleared = CLEAR + data if self._shown else data
         self._shown = self._progress
         _write_all(cleared + self._progress)
+
+
+class Silence:
+    """The sink of a group without a terminal: `pairvisor logs` has what its members write."""
+
+    is_terminal = False
+
+    def lines(self, member: str, stream: str, lines: list[bytes]) -> None:
+        """Nobody is there."""
+
+    def say(self, text: str) -> None:
+        """As above: the events have it."""
+
+    def progress(self, text: str) -> None:
+        """As above."""
 
 
 def _write_all(data: bytes) -> None:

@@ -1,9 +1,12 @@
-"""A group in the foreground: claim its folders, run it, say how it ended."""
+"""A group in this process: claim its folders, run it, say how it ended."""
 
 import os
+import socket
+from contextlib import suppress
 from typing import NoReturn
 
-from pairvisor.cli.console import Console
+from pairvisor.api.listener import Listener, bind
+from pairvisor.cli.console import Console, Silence
 from pairvisor.cli.exits import ALREADY_RUNNING, CANNOT_CREATE, INTERNAL, fail
 from pairvisor.cli.manifests import load_or_exit
 from pairvisor.cli.news import Reporter
@@ -11,26 +14,37 @@ from pairvisor.manifest.group import Group
 from pairvisor.runtime import guard
 from pairvisor.runtime.folders import AlreadyRunningError, Folders, UnsafeFolderError
 from pairvisor.runtime.pump import Pump
+from pairvisor.runtime.records import Records
+from pairvisor.runtime.rings import Rings
+from pairvisor.runtime.status import final_status
 from pairvisor.runtime.supervisor import InternalError, Supervisor
 
 DRAIN = 1.0  # seconds for the last lines to reach the terminal
 
 
-def run(file: str | None) -> NoReturn:
-    """Run the manifest's group to its end, and exit as it says."""
+def run(file: str | None, *, detached: bool = False, watch: bool = False) -> NoReturn:
+    """Run the manifest's group to its end, and exit as it says.
+
+    A detached one has no terminal: stderr is a pipe to who started it, for what keeps it from
+    starting, or a NUL once its control socket answers.
+    """
     os.umask(0o077)
     group = load_or_exit(file)
     folders = Folders(group.places)
-    _claim(folders, group)
+    front = Listener(_claim(folders, group), watch=watch)
+    if detached:
+        front.when_served = _let_go
     guard.entrust(folders.lock)
-    status = _run(group, folders)
+    status = _run(group, folders, front, Silence() if detached else Console(list(group.members)))
     # Nothing is left to do, and an interpreter takes its time to find that out.
     os._exit(status)
 
 
-def _claim(folders: Folders, group: Group) -> None:
+def _claim(folders: Folders, group: Group) -> socket.socket:
+    """The group's folders are ours, and its control socket listens."""
     try:
         folders.claim()
+        listener = bind(group)
     except AlreadyRunningError:
         message, code = f"group {group.name} is running already", ALREADY_RUNNING
     except UnsafeFolderError as error:
@@ -39,22 +53,34 @@ def _claim(folders: Folders, group: Group) -> None:
         message = f"cannot make the group's folder {group.places.run}: {error.strerror}"
         code = CANNOT_CREATE
     else:
-        return
+        return listener
     fail(message, code)
 
 
-def _run(group: Group, folders: Folders) -> int:
-    console = Console(list(group.members))
-    pump = Pump(console)
+def _run(group: Group, folders: Folders, front: Listener, sink: Console | Silence) -> int:
+    rings = Rings(list(group.members))
+    pump = Pump(sink, rings)
     pump.start()
-    reporter = Reporter(pump, console)
+    reporter = Reporter(pump, is_terminal=sink.is_terminal)
+    records = Records(group, reporter.tell)
+    supervisor = Supervisor(group, folders, pump, records, front)
     try:
-        finish = Supervisor(group, folders, pump, reporter.tell).run()
+        finish = supervisor.run()
     except InternalError as error:
         pump.say(f"internal error: {error.__cause__!r}; the group is killed. Please report this.")
         pump.finish(DRAIN)
         return INTERNAL
+    records.close(final_status(supervisor))
     folders.release()
     reporter.close(finish)
     pump.finish(DRAIN)
     return finish.status
+
+
+def _let_go() -> None:
+    """Who started us need not wait any longer for what keeps a group from starting."""
+    with suppress(OSError):
+        os.write(2, b"\0")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 2)
+    os.close(nothing)

@@ -2,21 +2,20 @@
 
 from time import monotonic
 
-from pairvisor.cli import words
-from pairvisor.cli.console import Console
 from pairvisor.core import effects as do
 from pairvisor.core.events import Exit
 from pairvisor.core.state import Cause, Goal, GroupPhase, GroupState, Phase, Reason
 from pairvisor.manifest.group import Member, Role
+from pairvisor.record import words
 from pairvisor.runtime.pump import Pump
 
 
 class Reporter:
     """Turns the core's news into lines, in the order in which it comes."""
 
-    def __init__(self, pump: Pump, console: Console) -> None:
+    def __init__(self, pump: Pump, *, is_terminal: bool) -> None:
         self._pump = pump
-        self._console = console
+        self._is_terminal = is_terminal
         self._began = monotonic()
         self._round_began = self._began
         self._spawned: dict[str, float] = {}
@@ -34,7 +33,7 @@ class Reporter:
                 self._left_behind(group, news)
             case do.Overruled():
                 self._stops(group, "is stopped", news.cause)
-        if self._console.is_terminal:
+        if self._is_terminal:
             self._progress(group)
 
     def close(self, finish: do.Finish) -> None:

@@ -66,9 +66,9 @@ class Word(Struct):
 class Pump:
     """Runs from `start` to `finish`; `attach` and `say` may be called before, and never block."""
 
-    def __init__(self, sink: Sink, rings: Rings | None = None) -> None:
+    def __init__(self, sink: Sink, rings: Rings) -> None:
         self._sink = sink
-        self.rings = rings or Rings([])
+        self.rings = rings
         self._sources: dict[int, Source] = {}
         self._words: deque[Word] = deque(maxlen=MOST_WORDS)
         self._epoll = select.epoll()
@@ -102,7 +102,7 @@ class Pump:
     def progress(self, text: str) -> None:
         self._enqueue(Word(self._sink.progress, text))
 
-    def tell_when_through(self, callback: Callable[[], None]) -> None:
+    def tell_when_through(self, callback: Callable[[], object]) -> None:
         """On the pump's thread, once all that is in the pipes by now has been passed on."""
         self._enqueue(Word(lambda _: self._drain_all(callback), ""))
 
@@ -143,7 +143,7 @@ class Pump:
                 if not self._read(descriptor):
                     break
 
-    def _drain_all(self, callback: Callable[[], None]) -> None:
+    def _drain_all(self, callback: Callable[[], object]) -> None:
         for member in {source.member for source in self._sources.values()}:
             self._drain(member)
         callback()
@@ -166,8 +166,7 @@ class Pump:
     def _take(self, source: Source, piece: bytes) -> None:
         """Keep it, and pass on the lines that end with it."""
         continues = bool(source.rest)
-        lines = piece.split(b"\n")
-        lines[0] = source.rest + lines[0]
+        lines = (source.rest + piece).split(b"\n")
         source.rest = lines.pop()
         ends = bool(source.rest) and (not piece or len(source.rest) > LONGEST_LINE)
         if ends:

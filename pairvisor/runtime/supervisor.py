@@ -2,7 +2,8 @@
 
 `post` is the one entry: every reaper, timer, probe, hook and signal calls it, on the loop's thread,
 and does nothing else. The first members are started before asyncio is even imported, so that they
-get ready meanwhile; what needs the loop is put off until it runs.
+get ready meanwhile; what needs the loop is put off until it runs. At the end those who follow the
+events have a moment to take the last of them, then the loop stops.
 """
 
 import gc
@@ -13,9 +14,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pairvisor.core import effects as do
 from pairvisor.core.events import (
@@ -23,19 +25,22 @@ from pairvisor.core.events import (
     Event,
     Exit,
     Exited,
+    Reloaded,
     Spawned,
     StartRequested,
     StopRequested,
     TimePassed,
 )
-from pairvisor.core.state import STARTABLE, GroupState, new, next_deadline
+from pairvisor.core.state import STARTABLE, new, next_deadline
 from pairvisor.core.step import step
 from pairvisor.manifest.group import Group, Member, Method
 from pairvisor.runtime import kernel
 from pairvisor.runtime.children import Children, Command, SpawnError
 from pairvisor.runtime.folders import Folders
 from pairvisor.runtime.loop import new_loop
+from pairvisor.runtime.memory import Oom
 from pairvisor.runtime.pump import Pump
+from pairvisor.runtime.records import Records
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,6 +56,16 @@ STALL = 1.0  # seconds past a deadline that only a supervisor that did not run c
 
 class InternalError(Exception):
     """The core or its runner broke; the group can't be supervised any longer."""
+
+
+class Front(Protocol):
+    """What stands between the group and its clients."""
+
+    def begin(self, supervisor: "Supervisor") -> None:
+        """The loop runs: clients may come."""
+
+    async def close(self) -> None:
+        """The group is over: let no more come, and those that follow take the last news."""
 
 
 class Clock(Struct):
@@ -79,23 +94,28 @@ class Supervisor:
         group: Group,
         folders: Folders,
         pump: Pump,
-        observe: Callable[[GroupState, do.News], None],
+        records: Records,
+        front: Front,
     ) -> None:
         self.group = group
-        self._manifest = os.path.abspath(group.manifest)  # we will be in other folders
+        self.manifest = os.path.abspath(group.manifest)  # we will be in other folders
         self.state = new(group)
         self.children = Children(group.places.run)
         self._folders = folders
-        self._pump = pump
-        self._observe = observe
+        self.pump = pump
+        self.records = records
+        self._front = front
+        self.on_exit: Callable[[str], None] = lambda _: None  # of a member's main process
         self._clock = Clock()
+        self._oom = Oom()
         self._events: deque[Event] = deque()
         self._is_working = False
         self._put_off: list[Late] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._leaving: asyncio.Task[None] | None = None
         self._tasks: Tasks | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._finish: do.Finish | None = None
+        self.finish: do.Finish | None = None
         self._fault: BaseException | None = None
         self._interrupts = 0
 
@@ -105,9 +125,9 @@ class Supervisor:
             self._run()
         except Exception as error:
             raise InternalError from error
-        if self._finish is None:
+        if self.finish is None:
             raise InternalError from self._fault
-        return self._finish
+        return self.finish
 
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
@@ -118,6 +138,20 @@ class Supervisor:
         loop.set_exception_handler(self._break)
         loop.call_soon(self._enter, loop)
         loop.run_forever()
+
+    @property
+    def loop(self) -> "asyncio.AbstractEventLoop":
+        """The loop that runs."""
+        if self._loop is None:
+            raise RuntimeError("the loop does not run yet")
+        return self._loop
+
+    def reload(self, group: Group, request: int) -> None:
+        """Go on with this specification: the core says what that means for each member."""
+        self.group = group
+        self.children.make_room(len(group.members))
+        self.pump.rings.keep(group.members)
+        self.post(Reloaded(group, request))
 
     def post(self, event: Event) -> None:
         """Let the core know; what it wants done is done before this returns, or is under way."""
@@ -167,7 +201,7 @@ class Supervisor:
             case do.Probe() | do.CancelProbes() | do.RunHook() | do.CancelHook():
                 self._do_in_loop(effect)
             case _:
-                self._observe(self.state, effect)
+                self.records.tell(self.state, effect)
 
     def _do_in_loop(self, effect: NeedsLoop) -> None:
         if self._tasks is None:
@@ -176,7 +210,7 @@ class Supervisor:
             self._tasks.carry_out(effect)
 
     def _spawn(self, effect: do.Spawn) -> None:
-        member = self.group.members[effect.member]
+        member = self.state.members[effect.member].spec
         methods = {probe.method for probe in member.probes.values()}
         if self._tasks is None and methods & LISTENING:
             self._put_off.append(effect)
@@ -204,9 +238,9 @@ class Supervisor:
         command = Command(member.command, env, member.working_dir, member.umask)
         over = partial(self._exited, member.name, run)
         with ExitStack() as given:
-            stdout = self._pump.attach(member.name, "stdout", watch)
+            stdout = self.pump.attach(member.name, "stdout", watch, run)
             given.callback(os.close, stdout)
-            stderr = self._pump.attach(member.name, "stderr", watch)
+            stderr = self.pump.attach(member.name, "stderr", watch, run)
             given.callback(os.close, stderr)
             self.children.spawn(member.name, command, (stdout, stderr), over)
 
@@ -214,10 +248,13 @@ class Supervisor:
         """With the line of the manifest that asked for it."""
         from pairvisor.manifest.locate import line_of  # noqa: PLC0415 - only where something is said
 
-        line = line_of(self._manifest, (*member.key, "command"))
+        line = line_of(self.manifest, (*member.key, "command"))
         return f"{message} ({self.group.manifest}:{line})" if line else message
 
     def _exited(self, member: str, run: int, end: Exit) -> None:
+        if end.signal == signal.SIGKILL and self.state.members[member].phase in STARTABLE:
+            end = replace(end, out_of_memory=self._oom.happened())
+        self.on_exit(member)
         self.post(Exited(member, run, end, _noise()))
 
     def _emptied(self, effect: do.Kill, left: int) -> None:
@@ -230,7 +267,8 @@ class Supervisor:
         gc.freeze()
         gc.enable()
         self._loop = loop
-        self._tasks = Tasks(self.group, self.children, self.post)
+        self._tasks = Tasks(self.state, self.children, self.post)
+        self.records.begin(loop)
         # Blocked since the guard was forked, so the pump's thread doesn't take them either.
         signals = kernel.signal_descriptor(HANDLED)
         loop.add_reader(signals, self._signalled, signals)
@@ -238,6 +276,7 @@ class Supervisor:
         for effect in put_off:
             self._catch_up(effect)
         self.children.reap()
+        self._front.begin(self)
         self._arm()
 
     def _catch_up(self, effect: Late) -> None:
@@ -256,12 +295,19 @@ class Supervisor:
                 # A second Ctrl-C means: sooner.
                 self._interrupts += signum == signal.SIGINT
                 is_again = signum == signal.SIGINT and self._interrupts > 1
-                self.post(StopRequested(hasten=is_again))
+                request = self.records.requested(f"stop ({signal.Signals(signum).name})")
+                self.post(StopRequested(hasten=is_again, request=request))
 
     def _end(self, finish: do.Finish) -> None:
-        self._finish = finish
-        if self._loop is not None:
-            self._loop.stop()
+        self.finish = finish
+        self.records.ended(finish)
+        self._leaving = self.loop.create_task(self._leave())
+
+    async def _leave(self) -> None:
+        try:
+            await self._front.close()
+        finally:
+            self.loop.stop()
 
     def _break(self, loop: "asyncio.AbstractEventLoop", context: dict[str, Any]) -> None:
         self._fault = context.get("exception")

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from pairvisor.core import effects as do
 from pairvisor.core.events import Event, HookEnded
-from pairvisor.manifest.group import Group, Member, Method
+from pairvisor.core.state import GroupState
+from pairvisor.manifest.group import Member, Method
 from pairvisor.runtime import commands
 from pairvisor.runtime.children import Children
 from pairvisor.runtime.mailbox import Mailbox
@@ -17,8 +18,10 @@ from pairvisor.runtime.probes import About
 class Tasks:
     """Made when the loop runs. Each task ends in one event for the core."""
 
-    def __init__(self, group: Group, children: Children, post: Callable[[Event], None]) -> None:
-        self._group = group
+    def __init__(
+        self, state: GroupState, children: Children, post: Callable[[Event], None]
+    ) -> None:
+        self._state = state
         self._children = children
         self._post = post
         self._prober = Prober(post)
@@ -42,7 +45,7 @@ class Tasks:
         """A socket for this run's sd_notify messages; its path. Raises OSError."""
         if old := self._mailboxes.pop(member.name, None):
             old.close()
-        mailbox = Mailbox(f"{self._group.places.notify}/{member.name}")
+        mailbox = Mailbox(f"{self._state.spec.places.notify}/{member.name}")
         self._mailboxes[member.name] = mailbox
         return mailbox.path
 
@@ -60,7 +63,7 @@ class Tasks:
 
     def _probe(self, effect: do.Probe) -> None:
         about = About(
-            self._group.members[effect.member],
+            self._state.members[effect.member].spec,
             effect.purpose,
             self._children,
             self._mailboxes.get(effect.member),
@@ -74,7 +77,7 @@ class Tasks:
         task.add_done_callback(raise_fault)
 
     async def _hook(self, effect: do.RunHook) -> None:
-        member = self._group.members[effect.member]
+        member = self._state.members[effect.member].spec
         command = commands.as_member(member, member.hooks[effect.hook])
         owner = f"{member.name}/{effect.hook}"
         passed, detail = await commands.run(self._children, owner, command)

@@ -17,6 +17,7 @@ from time import monotonic
 
 from pairvisor.runtime import pump as pumps
 from pairvisor.runtime.pump import Pump
+from pairvisor.runtime.rings import Rings
 from tests.support import WITHIN, eventually, up
 
 FLOOD = """
@@ -90,7 +91,7 @@ class Broken:
 
 def test_a_sink_that_breaks_costs_no_output() -> None:
     sink = Broken()
-    pump = Pump(sink)
+    pump = Pump(sink, Rings([]))
     pump.start()
     write = pump.attach("m", "stdout")
     for number in range(1, 20):
@@ -116,7 +117,7 @@ class Blocked(Broken):
 
 def test_words_that_wait_are_bounded() -> None:
     sink = Blocked()
-    pump = Pump(sink)
+    pump = Pump(sink, Rings([]))
     pump.start()
     most = pumps.MOST_WORDS
     for number in range(3 * most):

@@ -3,6 +3,7 @@
 import os
 
 from pairvisor.runtime.pump import Pump
+from pairvisor.runtime.rings import Rings
 
 
 class Recorder:
@@ -23,7 +24,7 @@ class Recorder:
 
 def test_a_word_comes_before_what_its_consequences_made_members_say() -> None:
     sink = Recorder()
-    pump = Pump(sink)
+    pump = Pump(sink, Rings([]))
     pipe = pump.attach("app", "stdout")
     pump.say("group is stopped")
     os.write(pipe, b"got SIGTERM\n")
@@ -35,7 +36,7 @@ def test_a_word_comes_before_what_its_consequences_made_members_say() -> None:
 
 def test_a_members_end_is_told_behind_all_that_it_had_written() -> None:
     sink = Recorder()
-    pump = Pump(sink)
+    pump = Pump(sink, Rings([]))
     app, other = pump.attach("app", "stdout"), pump.attach("other", "stdout")
     os.write(app, b"first\nlast\n")
     os.write(other, b"meanwhile\n")
@@ -52,7 +53,7 @@ def test_a_members_end_is_told_behind_all_that_it_had_written() -> None:
 def test_a_member_that_keeps_writing_holds_up_no_word_about_it() -> None:
     """A daemon that is still being killed has the pipe open, too."""
     sink = Recorder()
-    pump = Pump(sink)
+    pump = Pump(sink, Rings([]))
     pipe = pump.attach("app", "stdout")
     pump.say("app exited with 0", about="app")
     pump.start()
