@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pairvisor.api.service import Service
     from pairvisor.runtime.supervisor import Supervisor
 
-BACKLOG = 128
+BACKLOG = 4096  # what a kernel allows by default; connections wait there, not we
 PAUSE = 1.0  # seconds
 
 

@@ -82,13 +82,16 @@ def test_streams_end_with_the_group_and_have_its_last_words(group: Up) -> None:
         for command in page.examples(path)
         if "follow=true" in command
     ]
-    for follower in followers:
-        assert follower.stdout is not None
-        assert follower.stdout.readline()
+    outputs = [follower.stdout for follower in followers if follower.stdout is not None]
+    for output in outputs:
+        assert output.readline()
     run(group, next(c for c in page.examples("/v1/stop") if "whole group" in c))
-    events, logs = (follower.communicate(timeout=WITHIN)[0] for follower in followers)
+    events, logs = (output.read() for output in outputs)
+    for output in outputs:
+        output.close()
     last = re.findall(r"^event: (.*)\ndata: (.*)$", events, re.MULTILINE)[-1]
     assert last[0] == "group-ended"
     assert json.loads(last[1])["status"] == 0
     assert '"message":"serving"' in logs
     assert group.wait() == 0
+    assert [follower.wait(WITHIN) for follower in followers] == [0, 0]
