@@ -170,7 +170,7 @@ def _command(command: click.Command) -> str:
 
 
 def _options(options: list[click.Parameter]) -> str:
-    found = [option for option in options if isinstance(option, click.Option)]
+    found = [o for o in options if isinstance(o, click.Option) and not o.hidden]
     rows = {f"`{', '.join(o.opts)}{_value(o)}`": o.help or "" for o in found}
     return "| option | |\n| --- | --- |\n" + _rows(rows | {"`--help`": "Show this and exit."})
 
