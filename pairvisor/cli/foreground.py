@@ -16,7 +16,6 @@ from pairvisor.runtime.folders import AlreadyRunningError, Folders, UnsafeFolder
 from pairvisor.runtime.pump import Pump
 from pairvisor.runtime.records import Records
 from pairvisor.runtime.rings import Rings
-from pairvisor.runtime.status import final_status
 from pairvisor.runtime.supervisor import InternalError, Supervisor
 
 DRAIN = 1.0  # seconds for the last lines to reach the terminal
@@ -54,7 +53,7 @@ def _claim(folders: Folders, group: Group) -> socket.socket:
         code = CANNOT_CREATE
     else:
         return listener
-    fail(message, code)
+    return fail(message, code)
 
 
 def _run(group: Group, folders: Folders, front: Listener, sink: Console | Silence) -> int:
@@ -70,6 +69,8 @@ def _run(group: Group, folders: Folders, front: Listener, sink: Console | Silenc
         pump.say(f"internal error: {error.__cause__!r}; the group is killed. Please report this.")
         pump.finish(DRAIN)
         return INTERNAL
+    from pairvisor.runtime.status import final_status  # noqa: PLC0415 - not before the members
+
     records.close(final_status(supervisor))
     folders.release()
     reporter.close(finish)

@@ -11,7 +11,6 @@ from pairvisor.manifest import model
 from pairvisor.manifest.commands import Words, split_command
 from pairvisor.manifest.daemons import how_to_stay
 from pairvisor.manifest.entries import Entry
-from pairvisor.manifest.globs import resolve_globs
 from pairvisor.manifest.group import Fate, Gate, Hook, Member, Method, Places, Probe, Purpose
 from pairvisor.manifest.interpolate import Interpolator
 from pairvisor.manifest.paths import below, lies_in
@@ -79,6 +78,10 @@ class MemberMaker:
         }
 
     def _watch(self, table: model.Serving) -> tuple[str, ...]:
+        if not table.watch:
+            return ()
+        from pairvisor.manifest.globs import resolve_globs  # noqa: PLC0415 - only where there are some
+
         return resolve_globs(
             table.watch, self._common.folder, self._interpolator, self._report.at("watch")
         )

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from pairvisor.core import effects as do
 from pairvisor.core.state import GroupState
 from pairvisor.manifest.group import Group
-from pairvisor.record.model import Caller
 
 if TYPE_CHECKING:
     import asyncio
 
     from pairvisor.record.journal import Journal
-    from pairvisor.record.model import Event, Status
+    from pairvisor.record.model import Caller, Event, Status
     from pairvisor.runtime.history import History
 
 Observer = Callable[[GroupState, do.News], None]
@@ -96,13 +95,13 @@ class Records:
             self.history.add(self.journal.recovered("events are kept again", now()))
         self._was_degraded = is_degraded
 
-    def requested(self, what: str, by: Caller | None = None, member: str | None = None) -> int:
+    def requested(self, what: str, by: "Caller | None" = None, member: str | None = None) -> int:
         """Somebody asked for something; the event's id."""
         event = self.journal.requested(what, by, now(), member, signals=what.startswith("signal"))
         self._keep(event)
         return event.id
 
-    def refused(self, by: Caller) -> None:
+    def refused(self, by: "Caller") -> None:
         """A client was; one who tries again and again fills no log."""
         if monotonic() - self._refused.get(by.uid, -QUIET) >= QUIET:
             self._refused[by.uid] = monotonic()
@@ -112,10 +111,10 @@ class Records:
         """A mistake of ours that cost one request."""
         self._keep(self.journal.fault(what, now()))
 
-    def reload_failed(self, problem: str, by: Caller | None) -> None:
+    def reload_failed(self, problem: str, by: "Caller | None") -> None:
         self._keep(self.journal.reload_failed(problem, by, now()))
 
-    def reloaded(self, what: str, by: Caller | None) -> int:
+    def reloaded(self, what: str, by: "Caller | None") -> int:
         event = self.journal.reloaded(what, by, now())
         self._keep(event)
         return event.id
