@@ -3,6 +3,7 @@
 import os
 import socket
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pairvisor.api.application import Application
 from pairvisor.api.door import CLIENTS, Door, listen
@@ -11,6 +12,9 @@ from pairvisor.api.server import Server
 from pairvisor.manifest.group import Endpoint
 from pairvisor.runtime.control import Control
 from pairvisor.runtime.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from pairvisor.api.watching import Watching
 
 
 class Service:
@@ -26,6 +30,7 @@ class Service:
         self._servers = [Server(listener, application.answer, judge, application.note_fault, most)]
         if supervisor.group.metrics:
             self._open_door(supervisor.group.metrics, application)
+        self._watching = _watch(self._control, supervisor) if watch else None
 
     def _open_door(self, endpoint: Endpoint, application: Application) -> None:
         """Where it can't be had, the group runs without: it is said."""
@@ -42,9 +47,17 @@ class Service:
 
     async def close(self) -> None:
         """Take no more clients; let those that follow take the last news."""
+        if self._watching is not None:
+            self._watching.stop()
         await self._control.end()
         for server in self._servers:
             await server.close()
+
+
+def _watch(control: Control, supervisor: Supervisor) -> "Watching":
+    from pairvisor.api.watching import Watching  # noqa: PLC0415 - watchdog is for this alone
+
+    return Watching(control, supervisor)
 
 
 def _judge(supervisor: Supervisor, client: socket.socket) -> tuple[Peer, Access]:

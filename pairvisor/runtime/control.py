@@ -24,6 +24,7 @@ from pairvisor.core.events import (
 from pairvisor.core.state import GroupPhase
 from pairvisor.manifest.changes import Changes, changes
 from pairvisor.manifest.errors import ManifestError
+from pairvisor.manifest.group import Group
 from pairvisor.manifest.load import load
 from pairvisor.record import model, why
 from pairvisor.record.model import Caller
@@ -73,6 +74,7 @@ class Control:
         self.is_over = False  # nothing more will happen
         self.bell = Bell()
         self.executions = Executions(supervisor.children)
+        self.on_reload: Callable[[Group], None] = lambda _: None
         supervisor.on_exit = self.executions.end
         self.records = supervisor.records
         self.rings = supervisor.pump.rings
@@ -211,6 +213,7 @@ class Control:
         told = _told(found)
         if found and not dry_run:
             self._supervisor.reload(new, self.records.reloaded(told, by))
+            self.on_reload(new)
         return model.Reload(
             dry_run=dry_run,
             changes=[
@@ -220,6 +223,16 @@ class Control:
             warnings=[str(warning) for warning in new.warnings],
             text=told,
         )
+
+    def file_changed(self, member: str, file: str) -> bool:
+        """One that the member watches: it restarts, where it still can. Whether it does."""
+        state = self._supervisor.state
+        is_there = member in state.members
+        if not is_there or state.phase not in (GroupPhase.STARTING, GroupPhase.RUNNING):
+            return False
+        request = self.records.file_changed(member, file)
+        self._supervisor.post(MemberRestartRequested(member, request))
+        return True
 
     async def execute(self, asked: Asked, sent: Sequence[int]) -> model.Executed:
         """Run a command as a member runs, with these descriptors, to its end."""
