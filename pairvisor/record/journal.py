@@ -292,10 +292,10 @@ class Journal:
         *,
         signals: bool = False,
     ) -> Event:
-        """Somebody asked for something. `what` goes on where `asked to` would end."""
-        who = f" by uid {by.uid}" if by is not None else ""
+        """Somebody asked for something. `what` goes on where `asked to` ends."""
+        who = f"uid {by.uid} " if by is not None else ""
         event = self._one(
-            at, Kind.REQUESTED, f"asked to {what}{who}", detail=what, by=by, member=member
+            at, Kind.REQUESTED, f"{who}asked to {what}", detail=what, by=by, member=member
         )
         if signals and member is not None:
             self.about(member).signalled = event.id

@@ -41,7 +41,7 @@ class _Told:
                 text=f"group {self._group} has not been restarted and has not ended.", events=[]
             )
         chain = self._chain(last)
-        sentences = [self._main(last, chain), self._stopped_with(last), self._again(last)]
+        sentences = [self._main(last, chain), self._stopped_with(last, chain), self._again(last)]
         return _joined(sentences, chain)
 
     def of_member(self, name: str) -> Why:
@@ -90,9 +90,8 @@ class _Told:
             reason = f" because {_without_group(last.text)}" if last.reason else ""
             return f"group {self._group} was {what}{reason}."
         cause = chain[1] if len(chain) > 1 else last
-        why_ = f"it was {cause.text}" if cause.kind is Kind.REQUESTED else cause.text
         return (
-            f"group {self._group} was {what} because {why_}{self._after_start(cause)}"
+            f"group {self._group} was {what} because {cause.text}{self._after_start(cause)}"
             f"{self._because(chain[1:])}."
         )
 
@@ -105,9 +104,7 @@ class _Told:
             if event.kind in (Kind.SUPERVISOR_STARTED, Kind.GROUP_STARTED):
                 break
             parts.append(event.text)
-        if not parts:
-            return self._with_group(chain)
-        return f"; it was {parts[0]}" if parts[0].startswith("asked") else f", because {parts[0]}"
+        return f", because {parts[0]}" if parts else self._with_group(chain)
 
     def _with_group(self, chain: list[Event]) -> str:
         stopping = next((event for event in chain[1:] if event.kind in EPISODES), None)
@@ -124,19 +121,21 @@ class _Told:
         ends = (Kind.MEMBER_EXITED, Kind.MEMBER_FAILED)
         return next((event for event in chain if event.kind in ends), None)
 
-    def _stopped_with(self, last: Event) -> str:
-        stopping = last
+    def _stopped_with(self, last: Event, chain: list[Event]) -> str:
+        """All but the one that it began with."""
+        root, stopping = self._root(chain), last
         while stopping.kind is Kind.GROUP_ENDED and stopping.cause in self._by_id:
             stopping = self._by_id[stopping.cause]
         names = [
             event.member
             for event in self._events
             if event.kind is Kind.MEMBER_STOPPING and event.cause == stopping.id and event.member
+            if root is None or event.member != root.member
         ]
         if not names:
             return ""
         were = "was" if len(names) == 1 else "were"
-        return f"{_listed(names)} {were} stopped with it."
+        return f"With it, {_listed(names)} {were} stopped."
 
     def _again(self, last: Event) -> str:
         if last.goal != "restart":
@@ -180,11 +179,7 @@ def _back(name: str, last: Event, back: Event | None, ready: Event | None) -> st
 
 
 def _joined(sentences: list[str], chain: list[Event]) -> Why:
-    said = [
-        sentence[0].upper() + sentence[1:] if i else sentence
-        for i, sentence in enumerate(filter(None, sentences))
-    ]
-    return Why(text=" ".join(said), events=chain)
+    return Why(text=" ".join(filter(None, sentences)), events=chain)
 
 
 def _without_group(text: str) -> str:

@@ -193,7 +193,7 @@ class Control:
         if not self._supervisor.children.pid(member):
             raise CannotNowError(f"{member} has no process now")
         what = signal.Signals(signum).name
-        request = self.records.requested(f"signal {what} {member}", by, member=member)
+        request = self.records.signalled(what, member, by)
         self._supervisor.children.signal(member, signum)
         return model.Answer(text=f"{what} sent to {member}", event=request)
 

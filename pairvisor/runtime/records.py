@@ -95,9 +95,16 @@ class Records:
             self.history.add(self.journal.recovered("events are kept again", now()))
         self._was_degraded = is_degraded
 
-    def requested(self, what: str, by: "Caller | None" = None, member: str | None = None) -> int:
+    def requested(self, what: str, by: "Caller | None" = None) -> int:
         """Somebody asked for something; the event's id."""
-        event = self.journal.requested(what, by, now(), member, signals=what.startswith("signal"))
+        return self._noted(self.journal.requested(what, by, now()))
+
+    def signalled(self, name: str, member: str, by: "Caller") -> int:
+        """Somebody asked for a signal: what the member makes of it follows from that."""
+        what = f"send {name} to {member}"
+        return self._noted(self.journal.requested(what, by, now(), member, signals=True))
+
+    def _noted(self, event: "Event") -> int:
         self._keep(event)
         return event.id
 
@@ -115,14 +122,10 @@ class Records:
         self._keep(self.journal.reload_failed(problem, by, now()))
 
     def reloaded(self, what: str, by: "Caller | None") -> int:
-        event = self.journal.reloaded(what, by, now())
-        self._keep(event)
-        return event.id
+        return self._noted(self.journal.reloaded(what, by, now()))
 
     def file_changed(self, member: str, file: str) -> int:
-        event = self.journal.file_changed(member, file, now())
-        self._keep(event)
-        return event.id
+        return self._noted(self.journal.file_changed(member, file, now()))
 
     def ended(self, finish: do.Finish) -> None:
         self._keep(self.journal.ended(self._name, finish, now()))

@@ -1,0 +1,1 @@
+"""What is told of a group: tests of documents made from a core's life, without any process."""
