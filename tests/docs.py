@@ -16,62 +16,40 @@ from pairvisor.cli.commands import pairvisor
 from pairvisor.manifest import reference
 from pairvisor.manifest.load import load
 from tests.api import page as api
+from tests.cli.pages import HEAD, MORE
 from tests.core import diagram
 
 DOCS = Path(__file__).parents[1] / "docs"
 COMMAND_LINE = DOCS / "cli.md"
 
-HEAD = """\
-# The command line
-
-Made by `python -m tests.docs` from the commands themselves; a test holds it up to date.
-
-Commands that need a manifest take it from `-f FILE`; without that it is `pairvisor.toml` in this
-folder, or in the nearest one above it. What is wrong with it is written to stderr, a line for each
-problem:
-
-    FILE:LINE: KEY: what is wrong (what to write instead)
-
-Colour is for terminals, unless NO_COLOR is set; what is piped is plain.
-
-"""
-
-FOREGROUND = """\
-
-What a member writes is shown behind its name, a line at a time, its stdout and its stderr alike.
-Lines behind `pairvisor` are pairvisor's own. A terminal has a last line of progress as well: which
-members the group waits for. All of it goes to stdout; only what keeps the group from starting goes
-to stderr.
-
-Signals, sent to the process that was started:
-
-| signal | what it does |
-| --- | --- |
-| SIGINT | stops the group in order; a second one leaves it two more seconds |
-| SIGTERM, SIGHUP | stops the group in order |
-| SIGKILL | the supervisor stops the group in order all the same |
-"""
-
 STATUS_HEAD = """
 ## Exit codes
 
 `up` ends as its group did; its last line says how and why. A member's own code can be
-any of these. 70 to 78 have sysexits.h's meanings.
+any of these. 69 to 78 have sysexits.h's meanings.
 
 | code | when |
 | --- | --- |
 """
 
 STATUSES = {
-    "0": "the primary's success, a stop that was asked for, a good manifest",
-    "1": "a teardown whose cause has no exit code of its own: not ready in time, a live probe or a "
-    "hook that failed, `max_runtime`",
-    str(click.UsageError.exit_code): "an unknown command or option",
-    str(exits.INTERNAL): "an internal error, a bug of pairvisor; the group was killed",
+    "0": "the primary's success, a stop that was asked for, a good manifest; what a command asked "
+    "for is so",
+    str(exits.NO): "a teardown whose cause has no exit code of its own: not ready in time, a live "
+    "probe or a hook that failed, `max_runtime`; the answer is no: what was waited for did not "
+    "come, or the group can't do that now",
+    str(exits.USAGE): "an unknown command, option, member or signal",
+    str(exits.NOT_RUNNING): "no such group is running",
+    str(
+        exits.INTERNAL
+    ): "an internal error, a bug of pairvisor; the group was killed; or a group's "
+    "supervisor does not answer",
     str(exits.CANNOT_CREATE): "the group's runtime folder can't be made, or isn't safe to use",
     str(exits.ALREADY_RUNNING): "the group is running already",
+    str(exits.NOT_PERMITTED): "this user may not control that group",
     str(exits.BAD_MANIFEST): "the manifest can't be used, or there is none",
     "126": "a teardown because a member could not be started",
+    str(exits.INTERRUPTED): "Ctrl-C ended a command that only looks or waits: the group runs on",
     "137": "a primary that had to be killed (SIGKILL) when it was told to stop",
     "128 + N": "a teardown because a member was killed by signal N",
     "any other": "a teardown because a member exited with that code",
@@ -164,9 +142,14 @@ def command_line_page() -> str:
 
 def _command(command: click.Command) -> str:
     assert command.help is not None
-    more = FOREGROUND if command.name == "up" else ""
-    options = _options(command.params)
-    return f"\n## `pairvisor {command.name}`\n\n{_unwrapped(command.help)}\n\n{options}{more}"
+    about = f"{_usage(command)}{_unwrapped(command.help)}\n\n{_options(command.params)}"
+    return f"\n## `pairvisor {command.name}`\n\n{about}{MORE.get(command.name or '', '')}"
+
+
+def _usage(command: click.Command) -> str:
+    """Where there is more than options."""
+    words = command.collect_usage_pieces(click.Context(command))
+    return f"    pairvisor {command.name} {' '.join(words)}\n\n" if words[1:] else ""
 
 
 def _options(options: list[click.Parameter]) -> str:

@@ -364,7 +364,7 @@ def _in_words(timeout: float) -> Iterator[None]:
             f"the group's supervisor does not answer within {timeout:g} s"
         ) from None
     except (OSError, h11.ProtocolError) as error:
-        raise NoAnswerError(f"{_LOST} ({error})") from None
+        raise LostError(f"{_LOST} ({error})") from None
 
 
 def _refusal(status: int, body: bytes) -> ControlError:

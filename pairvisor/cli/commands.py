@@ -9,10 +9,25 @@ from pairvisor import __version__
 
 COMMANDS = {
     "up": "Start the group and stay: Ctrl-C stops it in order.",
+    "down": "Stop the group in order, and say the result.",
+    "status": "Show how the group and its members are.",
+    "logs": "Show what the members have written of late.",
+    "events": "Show what has happened to the group.",
+    "why": "Say why the group, or a member, restarted or ended last.",
+    "start": "Start members that do not run.",
+    "stop": "Stop members, or the whole group.",
+    "restart": "Restart members, or the whole group.",
+    "signal": "Send a signal to a member.",
+    "reload": "Let the group read its manifest anew.",
+    "top": "Watch the group and its members, live.",
+    "timeline": "Show who waited for whom in the last start.",
+    "metrics": "Print the group's metrics.",
+    "ls": "List the groups on this machine.",
     "check": "Say all that is wrong with a manifest.",
     "plan": "Show who starts and stops when, and what waits for what.",
     "schema": "Print the manifest's JSON Schema.",
 }
+FAMILIES = dict.fromkeys(("start", "stop", "restart", "signal"), "steering")
 
 
 class Commands(click.Group):
@@ -24,7 +39,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"pairvisor.cli.{cmd_name}").command
+        module = import_module(f"pairvisor.cli.{FAMILIES.get(cmd_name, cmd_name)}")
+        found = module.commands[cmd_name] if cmd_name in FAMILIES else module.command
+        command: click.Command = found
         return command
 
     def resolve_command(

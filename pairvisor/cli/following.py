@@ -13,7 +13,6 @@ from math import inf
 from typing import NamedTuple
 
 from pairvisor.api.client import Client, LostError, NotRunningError
-from pairvisor.cli.groups import Target
 from pairvisor.record.model import Event, Kind, Status
 
 CHANGES = frozenset(
@@ -80,9 +79,9 @@ class Leaving:
     than the end of the events.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, run: str) -> None:
         try:
-            self._lock = os.open(f"{target.run}/lock", os.O_RDONLY | os.O_CLOEXEC)
+            self._lock = os.open(f"{run}/lock", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             self._lock = -1
 

@@ -38,7 +38,7 @@ from pairvisor.manifest.places import find_places
 from pairvisor.manifest.reading import UnreadableError, read_text
 from pairvisor.manifest.report import Report
 
-SOCKET = "control.sock"
+SOCKET = "control.sock"  # in the runtime folder
 TEMPORARY = "/tmp"  # noqa: S108 - a folder in it is looked at only if it is ours
 BRIEF = 2.0  # seconds for one of many groups to answer
 EXITS = {400: exits.USAGE, 404: exits.USAGE, 422: exits.BAD_MANIFEST}  # all others: no
@@ -89,9 +89,9 @@ class Target:
         return Client(f"{self.run}/{SOCKET}")
 
     @property
-    def states(self) -> list[str]:
-        """The state folders that may be its."""
-        return [find_places(self.name, os.environ, os.geteuid()).state]
+    def state(self) -> str:
+        """Its state folder, if this is the environment in which it was started."""
+        return find_places(self.name, os.environ, os.geteuid()).state
 
     def fail_as_not_running(self) -> NoReturn:
         if self.manifest is not None and not os.path.exists(self.manifest):
@@ -188,14 +188,17 @@ def _owner(folder: str) -> int | None:
 
 
 def _whose(name: str, run: str) -> str:
+    owner = user_name(os.stat(run).st_uid)
+    return f'group "{name}" is {owner}\'s, and this user may not use its control socket'
+
+
+def user_name(uid: int) -> str:
     from pwd import getpwuid  # noqa: PLC0415 - only where something is said
 
-    uid = os.stat(run).st_uid
     try:
-        owner = getpwuid(uid).pw_name
+        return getpwuid(uid).pw_name
     except KeyError:
-        owner = f"user {uid}"
-    return f'group "{name}" is {owner}\'s, and this user may not use its control socket'
+        return f"user {uid}"
 
 
 def _name_in(path: str) -> str:

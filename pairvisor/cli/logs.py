@@ -47,10 +47,9 @@ def command(  # noqa: PLR0913 - its options
         _show_last(target, names)
         return
     status = target.client.status()
-    members.check(names, status)
     if follow and count is None and since is None:
         count = WHEN_FOLLOWING
-    wanted = (list(dict.fromkeys(names)), count, since)
+    wanted = (members.meant(names, status), count, since)
     if follow:
         lines = _following(target.client.follow_logs(*wanted, previous=previous))
     else:

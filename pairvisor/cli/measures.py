@@ -31,9 +31,13 @@ def clock(at: str, today: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """`0.3s`, `45s`, `3m20s`, `2h05m`, `12d03h`: two units at most."""
-    if seconds < 10:
-        return f"{max(seconds, 0):.1f}s"
+    """`20ms`, `1.3s`, `45s`, `3m20s`, `2h05m`, `12d03h`: two units at most."""
+    if seconds < 0.0005:
+        return "0s"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f}ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
     whole = round(seconds)
     for (unit, size), (below, part) in pairwise(UNITS):
         if whole >= size:

@@ -1,19 +1,75 @@
 """What is known of a group that does not run, from its state folder."""
 
+import os
+
 from pairvisor.cli.groups import Target
-from pairvisor.record.model import Event, Status, Why
+from pairvisor.manifest.places import find_places
+from pairvisor.record.model import Event, Kind, Status, Timeline, Why
+from pairvisor.runtime import history
 
 
 def result(target: Target) -> Status | None:
     """How it was when it ended."""
-    return None
+    return _result(target.name, target.state, target.manifest)
+
+
+def results() -> list[Status]:
+    """Of all groups of this user, as far as their state folders are where they usually are."""
+    folder, name = os.path.split(find_places("a", os.environ, os.geteuid()).state)
+    try:
+        names = sorted(os.listdir(folder)) if name == "a" else []
+    except OSError:
+        return []
+    found = (_result(name, f"{folder}/{name}", None) for name in names)
+    return [status for status in found if status is not None]
 
 
 def events(target: Target) -> list[Event]:
     """All that is still known to have happened to it."""
-    return []
+    return history.read_events(target.state)[0]
 
 
 def why(target: Target, member: str | None) -> Why | None:
     """The chain of causes of the last end."""
-    return None
+    from pairvisor.record.why import why as explain  # noqa: PLC0415 - for few
+
+    known = events(target)
+    return explain(target.name, known, member, runs=False) if known else None
+
+
+def timeline(target: Target) -> Timeline | None:
+    """Of the last start. Who waits for whom, the manifest tells, as it is now."""
+    from pairvisor.cli.manifests import load_or_exit  # noqa: PLC0415 - for few
+    from pairvisor.record.timeline import timeline as draw  # noqa: PLC0415 - for few
+
+    known, last = events(target), result(target)
+    manifest = target.manifest or (last.manifest if last else "")
+    return draw(known, load_or_exit(manifest)) if known and manifest else None
+
+
+def _result(name: str, folder: str, manifest: str | None) -> Status | None:
+    found = history.read_result(folder)
+    if found is None:
+        return None
+    return found.status or _killed(name, history.read_events(folder)[0], manifest)
+
+
+def _killed(name: str, known: list[Event], manifest: str | None) -> Status:
+    """Nobody was left to write a result: the last event is all there is."""
+    began = [event for event in known if event.kind is Kind.SUPERVISOR_STARTED]
+    return Status(
+        group=name,
+        state="killed",
+        ready=False,
+        restarts=0,
+        containment="",
+        manifest=os.path.abspath(manifest) if manifest else "",
+        pid=None,
+        started_at=began[-1].at if began else None,
+        ready_at=None,
+        ended_at=known[-1].at if known else None,
+        exit_status=None,
+        degraded=[],
+        cause=None,
+        members=[],
+    )

@@ -1,5 +1,6 @@
 """`pairvisor status`."""
 
+import os
 from contextlib import closing, suppress
 from math import inf
 
@@ -21,8 +22,8 @@ from pairvisor.record.model import Status
     "--wait",
     "wanted",
     type=click.Choice(["ready", "ended"]),
-    metavar="ready|ended",
-    help="Wait until the group is ready, or has ended.",
+    metavar="WHAT",
+    help="Wait until the group is `ready`, or has `ended`.",
 )
 @click.option(
     "--timeout", metavar="T", callback=options.duration, help="How long to wait: 30s, 5m."
@@ -70,7 +71,7 @@ def current(target: groups.Target) -> Status:
 
 def _wait(target: groups.Target, screen: Screen, wanted: str, within: float) -> str:
     """Until it is so; otherwise what is so instead."""
-    client, leaving = target.client, Leaving(target)
+    client, leaving = target.client, Leaving(os.path.dirname(target.client.path))
     status: Status | None = None
     try:
         with closing(looks(client, within=within)) as found:

@@ -34,7 +34,7 @@ def _why(target: groups.Target, member: str | None) -> Why:
     if target.is_running:
         client = target.client
         if member is not None:
-            members.check([member], client.status())
+            (member,) = members.meant([member], client.status())
         return client.why(member)
     why = past.why(target, member)
     if why is None:

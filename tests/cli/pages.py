@@ -1,0 +1,114 @@
+"""What docs/cli.md says of each command beside its help: examples, and what they show."""
+
+from collections.abc import Iterable
+
+from pairvisor.cli.screen import Screen
+from pairvisor.cli.statuses import shown
+from pairvisor.cli.timeline import BLOCKS, lines
+from tests.cli import examples
+
+PIPE = Screen()
+
+HEAD = """\
+# The command line
+
+Made by `python -m tests.docs` from the commands themselves; a test holds it up to date.
+
+Commands that need a manifest take it from `-f FILE`; without that it is `pairvisor.toml` in this
+folder, or in the nearest one above it. What is wrong with it is written to stderr, a line for each
+problem:
+
+    FILE:LINE: KEY: what is wrong (what to write instead)
+
+Commands that speak to a running group find it by the same manifest, of which they need no more than
+the name, or by `-g NAME`, from any folder. What they show can be had as JSON with `--json`: the
+documents that the [API](api.md) has too; of events and lines, one on each line.
+
+Colour is for terminals, unless NO_COLOR is set; what is piped is plain.
+
+"""
+
+FOREGROUND = """\
+
+What a member writes is shown behind its name, a line at a time, its stdout and its stderr alike.
+Lines behind `pairvisor` are pairvisor's own. A terminal has a last line of progress as well: which
+members the group waits for. All of it goes to stdout; only what keeps the group from starting goes
+to stderr.
+
+Signals, sent to the process that was started:
+
+| signal | what it does |
+| --- | --- |
+| SIGINT | stops the group in order; a second one leaves it two more seconds |
+| SIGTERM, SIGHUP | stops the group in order |
+| SIGKILL | the supervisor stops the group in order all the same |
+
+In the background:
+
+    $ pairvisor up -d
+    group shop is ready, after 1.2s
+
+At the first failure it says why, shows the last lines of the member that was the cause, and exits
+with 1. A group that restarts goes on trying. Ctrl-C ends the waiting, not the group.
+
+    $ pairvisor up -d
+    pairvisor: group shop is restarted: tls exited with 3
+    tls | cannot read /etc/shop/key.pem
+    pairvisor: it goes on trying: `pairvisor logs tls` shows more, `pairvisor down` stops it
+"""
+
+
+def _indented(lines: Iterable[str]) -> str:
+    return "".join(f"    {line}\n" for line in lines)
+
+
+STATUS = f"""\
+
+    $ pairvisor status
+{_indented(shown(examples.STATUS, PIPE, examples.NOW))}
+    $ pairvisor status --wait ready --timeout 30s && curl https://shop.example/
+"""
+
+LOGS = """\
+
+    $ pairvisor logs -n 100 tls       # the last hundred lines of one
+    $ pairvisor logs --since 10m
+    $ pairvisor logs --previous tls   # what it said before it was restarted
+    $ pairvisor logs -f | grep -i error
+"""
+
+WHY = """\
+
+    $ pairvisor why
+    group shop was restarted because tls was killed by SIGKILL (out of memory), 2 min after its
+    start. Web was stopped with it. Everything was ready again 1.3 s later.
+      11:56:58.000  tls was killed by SIGKILL (out of memory)
+      11:56:58.001  group shop is restarted: tls was killed by SIGKILL (out of memory)
+"""
+
+RELOAD = """\
+
+    $ pairvisor reload --dry-run
+    $ pairvisor reload && pairvisor status --wait ready --timeout 1m
+"""
+
+TIMELINE = f"""\
+
+    $ pairvisor timeline
+{_indented(lines(examples.TIMELINE, PIPE, BLOCKS))}"""
+
+DOWN = """\
+
+    $ pairvisor down
+    group shop stopped, as asked, after 1.2s
+"""
+
+MORE = {
+    "up": FOREGROUND,
+    "down": DOWN,
+    "status": STATUS,
+    "logs": LOGS,
+    "why": WHY,
+    "reload": RELOAD,
+    "timeline": TIMELINE,
+}
