@@ -1,0 +1,125 @@
+"""Whom a change of a file concerns: members, by their globs, or the group, by its manifest.
+
+Editors don't just write: they lock, swap, back up and rename. What they leave beside a file, by
+their habits' names, concerns nobody; a file that is put in another's place by rename does.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from pairvisor.manifest.globs import compiled, fixed_part
+from pairvisor.manifest.group import Group
+from pairvisor.manifest.paths import lies_in
+
+MANIFEST = ""  # who is concerned by a change of the manifest; no member has this name
+
+_OTHERS = frozenset((".git", ".hg", ".svn", "__pycache__"))  # folders that programs keep there
+_TEMPORARY = re.compile(
+    r"""
+      \..*\.s[u-w][a-z]      # Vim: swap files; nano: locks
+    | 4913 | 5036 | 5159     # Vim: may it make files here? (buf_write_do_backup in bufwrite.c)
+    | .*~                    # backups: Vim, Emacs, nano, gedit, Kate; Vim's undo files
+    | \#.*\# | \.\#.*        # Emacs: auto-saved files; locks, which are links
+    | \.goutputstream-.*     # GLib: gedit, GNOME Text Editor
+    | .*___jb_\w+___         # JetBrains' safe write
+    | \.subl.*\.tmp          # Sublime Text's atomic save
+    | \..*\.kate-swp         # Kate
+    | .*\.vsctmp             # Visual Studio Code's atomic save
+    | \.~lock\..*\#          # LibreOffice
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class _Glob(Struct, frozen=True):
+    member: str
+    fixed: str
+    pattern: re.Pattern[str]
+    is_deep: bool  # it may match in more than one folder
+
+    def matches(self, path: str) -> bool:
+        return (
+            path.startswith(self.fixed)
+            and self.pattern.fullmatch(path) is not None
+            and not is_temporary(path[len(self.fixed) :])
+        )
+
+
+class Interest:
+    """What a group wants to hear of. Immutable; `manifest` is an absolute path."""
+
+    def __init__(self, group: Group, manifest: str) -> None:
+        self.manifest = manifest
+        self._manifests = {manifest, os.path.realpath(manifest)}
+        self._globs = [
+            _glob(member.name, glob) for member in group.members.values() for glob in member.watch
+        ]
+        self._on_the_way = {p for glob in self._globs for p in self._way_to(glob.fixed)}
+
+    def concerned(self, path: str) -> set[str]:
+        """Whom it concerns that there is, or was, a file of this content."""
+        if path in self._manifests:  # a reload restarts whom that concerns
+            return {MANIFEST}
+        return {glob.member for glob in self._globs if glob.matches(path)}
+
+    def is_on_the_way(self, path: str) -> bool:
+        """Whether some glob looks nowhere but there or below."""
+        return path in self._on_the_way
+
+    def concerned_below(self, path: str) -> set[str]:
+        """Whom it concerns that what was there is gone or elsewhere: those who look only there.
+
+        A folder that ends deeper in a glob's tree says nothing: its files are reported apart, and
+        programs make and remove empty ones.
+        """
+        return {glob.member for glob in self._globs if lies_in(path, glob.fixed)}
+
+    def folders(self) -> dict[str, bool]:
+        """The folders to watch, those above first, and whether with all below; asks the disk.
+
+        Those on the way to a glob's own belong to them: it may come later, or be replaced.
+        """
+        wanted = dict.fromkeys(sorted(map(os.path.dirname, self._manifests)), False)
+        for glob in self._globs:
+            *above, own = self._way_to(glob.fixed)
+            wanted |= {folder: False for folder in _nearest(above) if folder not in wanted}
+            if os.path.isdir(own):
+                wanted[own] = wanted.get(own, False) or glob.is_deep
+        return dict(sorted(wanted.items(), key=lambda item: len(item[0])))
+
+    def missing(self) -> list[str]:
+        """Where globs look and nothing is."""
+        return sorted({g.fixed for g in self._globs if not os.path.lexists(g.fixed)})
+
+    def _way_to(self, path: str) -> list[str]:
+        """The folders down to a path, and itself: from the manifest's, or else from the root."""
+        top = os.path.dirname(self.manifest)
+        return [*reversed(list(_upwards(path, top if lies_in(top, path) else "/")))]
+
+
+def _glob(member: str, glob: str) -> _Glob:
+    fixed = fixed_part(glob)
+    names = glob.split("/")[fixed.count("/") + 1 :]
+    return _Glob(member, fixed, compiled(glob), len(names) != 1 or names == ["**"])
+
+
+def _upwards(path: str, top: str) -> Iterator[str]:
+    while path != top:
+        yield path
+        path = os.path.dirname(path)
+    yield top
+
+
+def _nearest(folders: list[str]) -> list[str]:
+    """Of the folders down to some path, those whose changes tell that it comes or goes."""
+    there = [folder for folder in folders if os.path.isdir(folder)]
+    return there if folders[:1] != ["/"] else there[-1:]
+
+
+def is_temporary(path: str) -> bool:
+    """Whether it is an editor's or another program's own, by the names below a glob's folder."""
+    names = path.split("/")
+    return not _OTHERS.isdisjoint(names) or _TEMPORARY.fullmatch(names[-1]) is not None
