@@ -23,6 +23,7 @@ COMMANDS = {
     "timeline": "Show who waited for whom in the last start.",
     "metrics": "Print the group's metrics.",
     "ls": "List the groups on this machine.",
+    "exec": "Run a command as a member runs.",
     "check": "Say all that is wrong with a manifest.",
     "plan": "Show who starts and stops when, and what waits for what.",
     "schema": "Print the manifest's JSON Schema.",

@@ -65,6 +65,19 @@ class Terminal:
     def press(self, key: bytes) -> None:
         os.write(self._ours, key)
 
+    def resize(self, rows: int, columns: int) -> None:
+        termios.tcsetwinsize(self._ours, (rows, columns))
+
+    @property
+    def modes(self) -> list[object]:
+        """As tcgetattr(3) has them, while a program is on it."""
+        return termios.tcgetattr(self._ours)
+
+    def hang_up(self) -> None:
+        """As if its window were closed."""
+        os.close(self._ours)
+        self._ours = -1
+
     def wait(self, within: float = WITHIN) -> int:
         """Read to the end and return the exit status."""
         end = time.monotonic() + within
@@ -76,4 +89,5 @@ class Terminal:
         if self.popen.poll() is None:
             self.popen.kill()
         self.popen.wait()
-        os.close(self._ours)
+        if self._ours >= 0:
+            os.close(self._ours)
