@@ -30,6 +30,12 @@ def record_restart(
     return delay(policy, level, noise)
 
 
+def forgive(backoff: Backoff, policy: Restart, since: float, now: float) -> None:
+    """Note the end of a run that somebody asked for: where it was healthy the row begins anew."""
+    if now - since >= policy.reset_after:
+        backoff.level = 0
+
+
 def is_exhausted(backoff: Backoff, policy: Restart, now: float) -> bool:
     """Whether one more restart would be one too many."""
     return 0 < policy.limit <= len(_within(backoff, policy, now))

@@ -18,6 +18,7 @@ from pairvisor.core.state import (
     GroupState,
     MemberState,
     Reason,
+    Sequel,
 )
 from pairvisor.manifest.group import Fate, Member
 
@@ -45,7 +46,12 @@ def exited(group: GroupState, member: MemberState, end: Exit, now: float) -> Non
 
 
 def failed(group: GroupState, member: MemberState, reason: Reason, detail: str, now: float) -> None:
-    """It runs, but is no good: it is ended, and that counts as a failure."""
+    """It runs, but is no good: it is ended, and that counts as a failure.
+
+    Where a reload ends it anyway nobody minds.
+    """
+    if member.spec.name in group.doomed:
+        return
     cause = Cause(reason, member.spec.name, None, detail, now)
     member.cause = cause
     _judge(group, member, member.spec.on_failure, cause, now)
@@ -73,7 +79,7 @@ def _judge(group: GroupState, member: MemberState, fate: Fate, cause: Cause, now
         case Fate.IGNORE:
             pass
         case Fate.RESTART:
-            member.restart = True
+            member.sequel = Sequel.RESTART
             since, noise = member.ready_since, group.noise
             member.pause = record_restart(member.backoff, policy, since, now, noise)
         case Fate.RESTART_GROUP:

@@ -29,9 +29,14 @@ def move(
 
 
 def move_group(
-    group: GroupState, phase: GroupPhase, deadline: float = inf, delay: float = 0.0
+    group: GroupState,
+    phase: GroupPhase,
+    deadline: float = inf,
+    delay: float = 0.0,
+    cause: Cause | None = None,
 ) -> None:
-    """Put the group into a phase whose deadline that is, and tell."""
+    """Put the group into a phase whose deadline that is, and tell; the group's cause, or a nearer
+    one."""
     group.phase = phase
     set_deadline(group, None, deadline)
-    group.effects.append(do.GroupMoved(phase, group.cause, delay))
+    group.effects.append(do.GroupMoved(phase, cause or group.cause, delay))

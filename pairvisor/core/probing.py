@@ -39,6 +39,25 @@ def schedule_next(group: GroupState, member: MemberState, purpose: Purpose) -> N
         _ask(group, member, purpose, pause(probe, purpose, tally))
 
 
+def go_on(group: GroupState, member: MemberState, old: dict[Purpose, Probe]) -> None:
+    """Ask by other probes than until now. Who is ready stays so until it fails."""
+    tallies, probes = member.tallies, member.spec.probes
+    cancel(group, member)
+    for purpose in (Purpose.LIVE, Purpose.READY):
+        if (probe := probes.get(purpose)) is not None:
+            is_same = probe == old.get(purpose)
+            tally = tallies[purpose] if is_same else Tally(passed=_is_well(member, purpose))
+            member.tallies[purpose] = tally
+            if not (tally.passed and is_told(probe, purpose)):
+                _ask(group, member, purpose, probe.interval if is_same else 0.0)
+    if Purpose.READY not in probes:
+        set_ready(group, member, True)
+
+
+def _is_well(member: MemberState, purpose: Purpose) -> bool:
+    return purpose is Purpose.LIVE or member.ready
+
+
 def is_told(probe: Probe, purpose: Purpose) -> bool:
     """Whether the member says it by itself, once."""
     return purpose is not Purpose.LIVE and probe.method in (Method.NOTIFY, Method.LOG)

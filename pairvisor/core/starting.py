@@ -8,53 +8,96 @@ from heapq import heappush
 from math import inf
 
 from pairvisor.core import effects as do
-from pairvisor.core import probing
+from pairvisor.core import hooks, probing
 from pairvisor.core.moves import move, move_group
-from pairvisor.core.state import RUNTIME, GroupPhase, GroupState, MemberState, Phase
+from pairvisor.core.state import (
+    GOES_ON,
+    RUNTIME,
+    Cause,
+    GroupPhase,
+    GroupState,
+    MemberState,
+    Phase,
+    Sequel,
+    adopt,
+)
 from pairvisor.manifest.group import Gate, Hook, Purpose, Role
 
 
 def begin_life(group: GroupState, now: float) -> None:
     """The first round, from which `max_runtime` counts."""
-    group.run_until = now + group.spec.max_runtime
-    heappush(group.timers, (group.run_until, RUNTIME))
+    group.began = now
+    limit_runtime(group)
     begin_round(group, now)
 
 
-def begin_round(group: GroupState, now: float) -> None:
+def limit_runtime(group: GroupState) -> None:
+    group.run_until = group.began + group.spec.max_runtime
+    heappush(group.timers, (group.run_until, RUNTIME))
+
+
+def begin_round(group: GroupState, now: float, cause: Cause | None = None) -> None:
     """Everything anew, inits too; whoever waits for nobody starts."""
+    is_other = group.coming is not None
+    adopt(group, group.coming or group.spec)
+    if is_other:
+        limit_runtime(group)
     group.round += 1
     group.ready_since = inf
     group.last_call = False
     group.unsettled = set(group.members) - group.epilogue
-    move_group(group, GroupPhase.STARTING, now + group.spec.start_timeout)
+    move_group(group, GroupPhase.STARTING, now + group.spec.start_timeout, cause=cause)
     group.effects.append(do.Tidy())
     for member in group.members.values():
         _reset(group, member)
     for member in group.members.values():
-        if not member.unmet:
-            spawn(group, member, now)
+        admit(group, member, now)
 
 
 def _reset(group: GroupState, member: MemberState) -> None:
-    member.unmet = set(member.spec.after)
+    member.unmet = set(member.after)
+    member.asked = None
+    wait(group, member)
+
+
+def wait(group: GroupState, member: MemberState) -> None:
+    """Put it where it was before its first run in this round."""
+    member.spawned = False
     member.exit = member.cause = None
-    member.restart = False
+    member.sequel = Sequel.END
     if member.phase is not Phase.WAITING:
         move(group, member, Phase.WAITING)
 
 
+def admit(group: GroupState, member: MemberState, now: float) -> None:
+    """Start it if it waits for nothing more."""
+    if member.phase is Phase.WAITING and member.sequel is Sequel.END and not member.unmet:
+        spawn(group, member, now)
+
+
 def spawn(group: GroupState, member: MemberState, now: float) -> None:
+    """A new run, of what the group's specification says now, and whatever its gates say."""
+    asked = member.asked
+    member.spec = group.spec.members[member.spec.name]
     member.run += 1
     member.spawned = False
-    member.exit = member.cause = None
-    member.restart = False
+    member.exit = member.cause = member.asked = None
+    member.sequel = Sequel.END
+    member.unmet = set()
     member.ready_since = inf
     member.tallies = {}
     is_init = member.spec.role is Role.INIT
     limit = member.spec.timeout if is_init else member.spec.start_timeout
-    move(group, member, Phase.STARTING, now + limit)
+    move(group, member, Phase.STARTING, now + limit, asked)
     group.effects.append(do.Spawn(member.spec.name, member.run))
+
+
+def respawn(group: GroupState, member: MemberState, now: float) -> None:
+    """The run that was asked for; a reload may have given it something to wait for."""
+    if member.unmet:
+        wait(group, member)
+    else:
+        spawn(group, member, now)
 
 
 def spawned(group: GroupState, member: MemberState, now: float) -> None:
@@ -67,7 +110,7 @@ def spawned(group: GroupState, member: MemberState, now: float) -> None:
         return
     open_gate(group, member, Gate.STARTED, now)
     if Hook.POST_START in member.spec.hooks:
-        group.effects.append(do.RunHook(member.spec.name, member.run, Hook.POST_START))
+        hooks.run(group, member, Hook.POST_START)
     else:
         watch_readiness(group, member, now)
 
@@ -108,27 +151,49 @@ def reached(group: GroupState, member: MemberState, now: float) -> None:
 def settle(group: GroupState, member: MemberState, now: float) -> None:
     """The group need not wait for it any longer; with the last of them it is up."""
     group.unsettled.discard(member.spec.name)
+    up_if_settled(group, now)
+
+
+def up_if_settled(group: GroupState, now: float) -> None:
     if group.phase is GroupPhase.STARTING and not group.unsettled:
         group.ready_since = now
         move_group(group, GroupPhase.RUNNING)
 
 
 def open_gate(group: GroupState, member: MemberState, gate: Gate, now: float) -> None:
-    """Start those followers that waited for just this."""
-    if group.phase not in (GroupPhase.STARTING, GroupPhase.RUNNING):
-        return
+    """Start those followers that waited for just this; but the next run of one that a reload ends
+    is what they are to wait for."""
     name = member.spec.name
+    if group.phase not in GOES_ON or name in group.doomed:
+        return
     for follower in map(group.members.__getitem__, member.followers):
-        if follower.spec.after[name] is gate:
+        if follower.after[name] is gate:
             follower.unmet.discard(name)
-            if not follower.unmet and follower.phase is Phase.WAITING:
-                spawn(group, follower, now)
+            admit(group, follower, now)
+
+
+def is_open(member: MemberState, gate: Gate) -> bool:
+    """Whether one that comes in now has to wait for that."""
+    match gate:
+        case Gate.STARTED:
+            return member.spawned
+        case Gate.READY:
+            return member.phase is Phase.RUNNING and member.spec.role is not Role.INIT
+        case Gate.SUCCEEDED:
+            return member.phase is Phase.ENDED and member.succeeded
+        case Gate.ENDED:
+            return member.phase is Phase.ENDED and member.sequel is Sequel.END
 
 
 def unready(group: GroupState) -> str:
-    """Who is not ready yet, and for whom it waits, as one line for people."""
-    waiting = (group.members[name] for name in group.members if name in group.unsettled)
+    """Who is not ready yet, or else waits, and for whom, as one line for people."""
+    members = group.members.values()
+    late = [m for m in members if m.spec.name in group.unsettled]
     return ", ".join(
-        m.spec.name + (f" (waits for {', '.join(sorted(m.unmet))})" if m.unmet else "")
-        for m in waiting
+        m.spec.name + (f" (waits for {', '.join(sorted(m.unmet))})" if _waits(m) else "")
+        for m in late or filter(_waits, members)
     )
+
+
+def _waits(member: MemberState) -> bool:
+    return member.phase is Phase.WAITING and bool(member.unmet)

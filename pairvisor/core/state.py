@@ -1,7 +1,10 @@
 """What a group is at a moment: phases, deadlines, gates that are still shut.
 
-The specification (`manifest.group`) never changes; all that does is here. Deadlines are absolute,
-on the caller's monotonic clock, in seconds; `inf` is none.
+A specification (`manifest.group`) never changes; all that does is here. The group's is that of what
+starts from now on, a member's that of its present run, or of its last one: a reload replaces the
+former at once, and the latter where the difference needs no new process.
+
+Deadlines are absolute, on the caller's monotonic clock, in seconds; `inf` is none.
 """
 
 from enum import StrEnum
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from pairvisor.core.events import Exit
-from pairvisor.manifest.group import Gate, Group, Member, Purpose, Role
+from pairvisor.manifest.group import Gate, Group, Hook, Member, Purpose
 
 if TYPE_CHECKING:
     from pairvisor.core.effects import Effect
@@ -45,9 +48,11 @@ class GroupPhase(StrEnum):
     OVER = "over"  # finished; no deadline
 
 
+GOES_ON = frozenset({GroupPhase.STARTING, GroupPhase.RUNNING})
 STARTABLE = frozenset({Phase.STARTING, Phase.RUNNING})
 STOPPABLE = STARTABLE | {Phase.PRE_STOP, Phase.STOPPING, Phase.KILLING}
 AT_REST = frozenset({Phase.WAITING, Phase.ENDED, Phase.UNKILLABLE})
+ENDING = frozenset(Phase) - STARTABLE - AT_REST - {Phase.BACKOFF}
 
 # An exit can come in any phase with a main process; all other moves are a decision of ours.
 MOVES: dict[Phase, frozenset[Phase]] = {
@@ -60,9 +65,19 @@ MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.EMPTYING: frozenset({Phase.POST_STOP, Phase.BACKOFF, Phase.ENDED, Phase.UNKILLABLE}),
     Phase.POST_STOP: frozenset({Phase.BACKOFF, Phase.ENDED}),
     Phase.BACKOFF: frozenset({Phase.STARTING, Phase.ENDED}),
-    Phase.ENDED: frozenset({Phase.WAITING}),
+    Phase.ENDED: frozenset({Phase.WAITING, Phase.STARTING}),
     Phase.UNKILLABLE: frozenset({Phase.ENDED}),
 }
+
+
+class Sequel(StrEnum):
+    """What comes after a member's run; for one that has none now, what keeps it from starting."""
+
+    END = "end"  # nothing: it stays ended
+    RESTART = "restart"  # its fate: the next run, after a pause
+    RESPAWN = "respawn"  # somebody asked: the next run, at once
+    HOLD = "hold"  # somebody asked: it stays down until its start is asked for, or the next round
+    SKIP = "skip"  # an init that came too late for this round: likewise
 
 
 class Reason(StrEnum):
@@ -125,21 +140,29 @@ class Backoff(Struct):
 
 class MemberState(Struct):
     spec: Member
-    followers: tuple[str, ...]  # those that wait for it
+    after: dict[str, Gate] = {}  # whom it waits for, and …
+    followers: tuple[str, ...] = ()  # … those that wait for it, as the group is now
     phase: Phase = Phase.WAITING
     run: int = 0  # how often it was spawned
     spawned: bool = False  # in this run its program has started
     deadline: float = inf
-    unmet: set[str] = field(default_factory=set)  # whom it still waits for
+    unmet: set[str] = field(default_factory=set)  # for whom it has to wait yet, if it waits
     undone: int = 0  # while the group stops: followers that are not at rest; -1: itself is
     ready: bool = False
     ready_since: float = inf
     tallies: dict[Purpose, Tally] = field(default_factory=dict)
     exit: Exit | None = None
-    cause: Cause | None = None  # why it failed, in this run
-    restart: bool = False  # once it has ended it starts again, alone
-    pause: float = 0.0  # seconds of backoff before that
+    cause: Cause | None = None  # why it failed, or is ended, in this run
+    hook: Hook | None = None  # that runs
+    sequel: Sequel = Sequel.END
+    asked: Cause | None = None  # the request that the sequel follows from
+    pause: float = 0.0  # seconds of backoff before a restart
     backoff: Backoff = field(default_factory=Backoff)
+
+    @property
+    def held(self) -> bool:
+        """Whether it was stopped as asked, and stays down."""
+        return self.sequel is Sequel.HOLD
 
     @property
     def succeeded(self) -> bool:
@@ -156,6 +179,7 @@ class GroupState(Struct):
     phase: GroupPhase = GroupPhase.IDLE
     round: int = 0  # how often the group was started
     deadline: float = inf
+    began: float = 0.0  # its life, from which `max_runtime` counts
     run_until: float = inf
     ready_since: float = inf
     unsettled: set[str] = field(default_factory=set)  # have to become ready, or to succeed
@@ -167,6 +191,10 @@ class GroupState(Struct):
     backoff: Backoff = field(default_factory=Backoff)
     pause: float = 0.0  # seconds of backoff before the next round
     noise: float = 0.0
+    doomed: dict[str, set[str]] = field(default_factory=dict)  # a reload ends them, after those
+    gone: list[str] = field(default_factory=list)  # in no specification any more, and ended
+    former: dict[str, int] = field(default_factory=dict)  # the last runs of those before
+    coming: Group | None = None  # the next round's specification, where it is another
     effects: list["Effect"] = field(default_factory=list)
     timers: list[tuple[float, str]] = field(default_factory=list)  # a heap, with stale entries
 
@@ -177,25 +205,64 @@ RUNTIME = "*"  # and this one `run_until`; a member can't be called either
 
 def new(spec: Group) -> GroupState:
     """The group before its start. Raises StopIteration if it has no primary."""
-    followers: dict[str, list[str]] = {name: [] for name in spec.members}
-    for member in spec.members.values():
-        for name in member.after:
-            followers[name].append(member.name)
-    members = {
-        name: MemberState(spec=member, followers=tuple(followers[name]))
+    members = {name: MemberState(spec=member) for name, member in spec.members.items()}
+    group = GroupState(spec=spec, members=members, primary=members[spec.primary.name])
+    link(group)
+    return group
+
+
+def adopt(group: GroupState, spec: Group) -> None:
+    """Let the group, all of which is at rest, be as this says; who stays goes on counting runs."""
+    group.former |= {n: m.run for n, m in group.members.items() if n not in spec.members}
+    group.members = {
+        name: group.members.get(name) or join(group, member)
         for name, member in spec.members.items()
     }
-    primary = next(m for m in members.values() if m.spec.role is Role.PRIMARY)
-    return GroupState(
-        spec=spec, members=members, primary=primary, epilogue=_epilogue(members, primary)
-    )
+    for name, member in group.members.items():
+        member.spec = spec.members[name]
+    group.spec, group.coming, group.gone = spec, None, []
+    link(group)
+
+
+def join(group: GroupState, spec: Member) -> MemberState:
+    """A new member; news of one that had its name before must not be taken for its own."""
+    return MemberState(spec=spec, run=group.former.pop(spec.name, 0))
+
+
+def link(group: GroupState) -> None:
+    """Note who waits for whom. Who leaves the group still waits for those that it waited for."""
+    followers: dict[str, list[str]] = {name: [] for name in group.members}
+    for name, member in group.members.items():
+        spec = group.spec.members.get(name)
+        after = member.after if spec is None else spec.after
+        member.after = {on: gate for on, gate in after.items() if on in group.members}
+        for on in member.after:
+            followers[on].append(name)
+    for name, member in group.members.items():
+        member.followers = tuple(followers[name])
+    group.primary = group.members[group.spec.primary.name]
+    group.epilogue = _epilogue(group.members, group.primary)
+
+
+def forget_gone(group: GroupState) -> None:
+    """Who has left is kept for the readers of that step's news, and no longer."""
+    for name in group.gone:
+        member = group.members.pop(name)
+        group.former[name] = member.run
+        group.unsettled.discard(name)
+        for on in member.after:
+            awaited = group.members[on]
+            awaited.followers = tuple(n for n in awaited.followers if n != name)
+        for follower in member.followers:
+            del group.members[follower].after[name]
+    group.gone = []
 
 
 def _epilogue(members: dict[str, MemberState], primary: MemberState) -> frozenset[str]:
     """Those that can't start before the primary has ended, by their own gates or by others'."""
     name = primary.spec.name
     ends = (Gate.SUCCEEDED, Gate.ENDED)
-    unseen = [on for on in primary.followers if members[on].spec.after[name] in ends]
+    unseen = [on for on in primary.followers if members[on].after[name] in ends]
     found: set[str] = set()
     while unseen:
         one = unseen.pop()
@@ -225,7 +292,10 @@ def due(group: GroupState, owner: str) -> float:
     """When that timer's owner has its deadline now."""
     if owner == GROUP:
         return group.deadline
-    return group.run_until if owner == RUNTIME else group.members[owner].deadline
+    if owner == RUNTIME:
+        return group.run_until
+    member = group.members.get(owner)
+    return inf if member is None else member.deadline
 
 
 def next_deadline(group: GroupState) -> float:

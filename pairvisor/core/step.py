@@ -3,8 +3,8 @@
 from heapq import heappop
 from typing import assert_never
 
+from pairvisor.core import asking, fate, hooks, probing, reloading, starting, stopping
 from pairvisor.core import effects as do
-from pairvisor.core import fate, probing, starting, stopping
 from pairvisor.core.events import (
     Emptied,
     Event,
@@ -12,6 +12,7 @@ from pairvisor.core.events import (
     GroupRequest,
     HookEnded,
     MemberEvent,
+    MemberRequest,
     MemberRestartRequested,
     MemberStartRequested,
     MemberStopRequested,
@@ -26,6 +27,7 @@ from pairvisor.core.events import (
 from pairvisor.core.moves import move
 from pairvisor.core.probing import Verdict
 from pairvisor.core.state import (
+    GOES_ON,
     GROUP,
     RUNTIME,
     STARTABLE,
@@ -38,6 +40,7 @@ from pairvisor.core.state import (
     Phase,
     Reason,
     due,
+    forget_gone,
 )
 from pairvisor.manifest.group import Hook, Purpose, Role
 
@@ -49,6 +52,8 @@ def step(group: GroupState, event: Event, now: float) -> list[do.Effect]:
     late (of an earlier run), repeated, or come after the end change nothing.
     """
     group.effects = []
+    if group.gone:
+        forget_gone(group)
     if group.phase is not GroupPhase.OVER:
         _dispatch(group, event, now)
     return group.effects
@@ -61,10 +66,11 @@ def _dispatch(group: GroupState, event: Event, now: float) -> None:
         case StartRequested() | StopRequested() | RestartRequested() | Reloaded():
             _group_request(group, event, now)
         case MemberStartRequested() | MemberStopRequested() | MemberRestartRequested():
-            pass
+            if group.phase in GOES_ON and event.member in group.spec.members:
+                _member_request(group, group.members[event.member], event, now)
         case Spawned() | Exited() | Emptied() | ProbeEnded() | HookEnded():
-            member = group.members[event.member]
-            if event.run == member.run:
+            member = group.members.get(event.member)
+            if member is not None and event.run == member.run:
                 _member_event(group, member, event, now)
         case _:
             assert_never(event)
@@ -73,17 +79,34 @@ def _dispatch(group: GroupState, event: Event, now: float) -> None:
 def _group_request(group: GroupState, event: GroupRequest, now: float) -> None:
     match event:
         case StartRequested():
-            if group.phase is GroupPhase.IDLE:
-                starting.begin_life(group, now)
+            asking.start_group(group, event.request, now)
         case StopRequested():
             if event.hasten:
                 stopping.hasten(group, now)
-            cause = Cause(Reason.REQUEST, "", None, "to stop", now, event.request)
+            cause = asking.cause_of(event.request, "to stop", now)
             stopping.stop_group(group, Goal.STOP, cause, now)
-        case RestartRequested() | Reloaded():
-            pass
+        case RestartRequested():
+            cause = asking.cause_of(event.request, "to restart", now)
+            asking.restart_group(group, cause, now)
+        case Reloaded():
+            reloading.reload(group, event.group, event.request, now)
         case _:
             assert_never(event)
+
+
+def _member_request(
+    group: GroupState, member: MemberState, event: MemberRequest, now: float
+) -> None:
+    match event:
+        case MemberStartRequested():
+            ask, what = asking.start, "to start"
+        case MemberStopRequested():
+            ask, what = asking.stop, "to stop"
+        case MemberRestartRequested():
+            ask, what = asking.restart, "to restart"
+        case _:
+            assert_never(event)
+    ask(group, member, asking.cause_of(event.request, what, now, event.member), now)
 
 
 def _member_event(group: GroupState, member: MemberState, event: MemberEvent, now: float) -> None:
@@ -112,11 +135,14 @@ def _exited(group: GroupState, member: MemberState, event: Exited, now: float) -
     probing.cancel(group, member)
     probing.set_ready(group, member, False)
     if phase is Phase.PRE_STOP or phase is Phase.STARTING:
-        stopping.cancel_hook(group, member)
+        hooks.cancel(group, member)
     move(group, member, Phase.EMPTYING, now + stopping.PATIENCE)
     group.effects.append(do.Kill(member.spec.name, member.run))
     if phase in STARTABLE and group.phase is not GroupPhase.STOPPING:
-        fate.exited(group, member, event.exit, now)
+        if group.doomed.pop(event.member, None) is None:
+            fate.exited(group, member, event.exit, now)
+        else:  # a reload was about to end it
+            member.cause = member.asked
 
 
 def _emptied(group: GroupState, member: MemberState, event: Emptied, now: float) -> None:
@@ -158,10 +184,11 @@ def _probe_verdict(
 
 
 def _hook_ended(group: GroupState, member: MemberState, event: HookEnded, now: float) -> None:
+    if event.hook is not member.hook:
+        return
+    member.hook = None
     match event.hook, member.phase:
         case Hook.POST_START, Phase.STARTING:
-            if member.tallies or group.phase is GroupPhase.STOPPING:
-                return
             if event.passed:
                 starting.watch_readiness(group, member, now)
             else:

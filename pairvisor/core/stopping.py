@@ -9,7 +9,8 @@ that was asked for always wins, a restart never does.
 from math import inf
 
 from pairvisor.core import effects as do
-from pairvisor.core import probing, starting
+from pairvisor.core import hooks, probing, starting
+from pairvisor.core.backoff import forgive
 from pairvisor.core.moves import move, move_group
 from pairvisor.core.state import (
     AT_REST,
@@ -21,6 +22,7 @@ from pairvisor.core.state import (
     MemberState,
     Phase,
     Reason,
+    Sequel,
     set_deadline,
 )
 from pairvisor.manifest.group import Gate, Hook
@@ -40,12 +42,14 @@ def stop_group(group: GroupState, goal: Goal, cause: Cause | None, now: float) -
     if at_rest:
         _finish(group)
         return
+    group.doomed.clear()
     move_group(group, GroupPhase.STOPPING, now + group.spec.grace)
     for member in group.members.values():
         member.undone = len(member.followers)
         _quieten(group, member)
         if member.phase is Phase.BACKOFF:
             move(group, member, Phase.ENDED)
+    _limit_to_grace(group)
     release(group, [m for m in group.members.values() if not m.followers], now)
 
 
@@ -60,6 +64,11 @@ def hasten(group: GroupState, now: float) -> None:
     if group.phase is not GroupPhase.STOPPING or group.deadline <= now + LAST_CALL:
         return
     set_deadline(group, None, now + LAST_CALL)
+    _limit_to_grace(group)
+
+
+def _limit_to_grace(group: GroupState) -> None:
+    """Those that were told before may have had more time until now."""
     for member in group.members.values():
         if member.phase in ON_GRACE and member.deadline > group.deadline:
             set_deadline(group, member, group.deadline)
@@ -73,7 +82,7 @@ def release(group: GroupState, members: list[MemberState], now: float) -> None:
             continue
         if member.phase in AT_REST:
             member.undone = -1
-            for name in member.spec.after:
+            for name in member.after:
                 group.members[name].undone -= 1
                 members.append(group.members[name])
         elif member.phase in STARTABLE:
@@ -82,16 +91,32 @@ def release(group: GroupState, members: list[MemberState], now: float) -> None:
         _all_at_rest(group, now)
 
 
+def end_as_asked(group: GroupState, member: MemberState, now: float) -> None:
+    """Tell one that runs to stop, for no fault of its own: `asked` says why."""
+    since, policy = member.ready_since, group.spec.restart
+    forgive(member.backoff, policy, since, now)
+    group.doomed.pop(member.spec.name, None)
+    member.cause = member.asked
+    tell(group, member, now)
+
+
+def release_doomed(group: GroupState, name: str, now: float) -> None:
+    """That one has ended: of those that a reload ends, some may have waited for just this."""
+    for other, first in list(group.doomed.items()):
+        first.discard(name)
+        if not first:
+            end_as_asked(group, group.members[other], now)
+
+
 def tell(group: GroupState, member: MemberState, now: float) -> None:
     """Begin to end a member that runs: its hook, then its stop signal, inside its grace."""
     if group.phase is not GroupPhase.STOPPING:
         _quieten(group, member)
     probing.set_ready(group, member, False)
-    name, run = member.spec.name, member.run
     deadline = _deadline(group, member, now)
     if Hook.PRE_STOP in member.spec.hooks:
         move(group, member, Phase.PRE_STOP, deadline, member.cause)
-        group.effects.append(do.RunHook(name, run, Hook.PRE_STOP))
+        hooks.run(group, member, Hook.PRE_STOP)
     else:
         signal_stop(group, member, deadline, now)
 
@@ -100,12 +125,7 @@ def _quieten(group: GroupState, member: MemberState) -> None:
     """Nothing more is asked of it: neither its probes nor the hook that comes before them."""
     probing.cancel(group, member)
     if member.phase is Phase.STARTING:
-        cancel_hook(group, member)
-
-
-def cancel_hook(group: GroupState, member: MemberState) -> None:
-    if member.spec.hooks:
-        group.effects.append(do.CancelHook(member.spec.name, member.run))
+        hooks.cancel(group, member)
 
 
 def _deadline(group: GroupState, member: MemberState, now: float) -> float:
@@ -125,8 +145,7 @@ def signal_stop(group: GroupState, member: MemberState, deadline: float, now: fl
 
 def pre_stop_over(group: GroupState, member: MemberState, now: float) -> None:
     """Its hook has ended, or its time is over."""
-    if member.deadline <= now:
-        cancel_hook(group, member)
+    hooks.cancel(group, member)
     signal_stop(group, member, member.deadline, now)
 
 
@@ -162,15 +181,13 @@ def emptied(group: GroupState, member: MemberState, now: float) -> None:
     deadline = _deadline(group, member, now)
     if Hook.POST_STOP in member.spec.hooks and ran and deadline > now:
         move(group, member, Phase.POST_STOP, deadline, member.cause)
-        name, run = member.spec.name, member.run
-        group.effects.append(do.RunHook(name, run, Hook.POST_STOP))
+        hooks.run(group, member, Hook.POST_STOP)
     else:
         ended(group, member, now)
 
 
 def post_stop_over(group: GroupState, member: MemberState, now: float) -> None:
-    if member.deadline <= now:
-        cancel_hook(group, member)
+    hooks.cancel(group, member)
     ended(group, member, now)
 
 
@@ -179,22 +196,46 @@ def ended(group: GroupState, member: MemberState, now: float) -> None:
     if group.phase is GroupPhase.STOPPING:
         move(group, member, Phase.ENDED, inf, member.cause)
         release(group, [member], now)
-    elif member.restart:
+        return
+    if member.spec.name not in group.spec.members:
+        move(group, member, Phase.ENDED, inf, member.cause)
+        leave(group, member, now)
+    elif member.sequel is Sequel.RESTART:
         move(group, member, Phase.BACKOFF, now + member.pause, member.cause)
         if not member.pause:
             starting.spawn(group, member, now)
     else:
         move(group, member, Phase.ENDED, inf, member.cause)
-        _leave(group, member, now)
+        _go_on(group, member, now)
+    release_doomed(group, member.spec.name, now)
 
 
-def _leave(group: GroupState, member: MemberState, now: float) -> None:
-    """It has ended, and the group goes on without it."""
+def _go_on(group: GroupState, member: MemberState, now: float) -> None:
+    """What was asked for comes next; or else the group goes on without it.
+
+    One that was stopped as asked opens no gate: nobody is to start because of that.
+    """
+    if member.sequel is Sequel.RESPAWN:
+        starting.respawn(group, member, now)
+        return
     starting.settle(group, member, now)
-    starting.open_gate(group, member, Gate.ENDED, now)
-    if member.succeeded:
-        starting.open_gate(group, member, Gate.SUCCEEDED, now)
-    if group.busy:
+    if member.sequel is Sequel.END:
+        starting.open_gate(group, member, Gate.ENDED, now)
+        if member.succeeded:
+            starting.open_gate(group, member, Gate.SUCCEEDED, now)
+    finish_if_nothing_runs(group, now)
+
+
+def leave(group: GroupState, member: MemberState, now: float) -> None:
+    """It is at rest, and not in the specification any more."""
+    group.gone.append(member.spec.name)
+    starting.settle(group, member, now)
+    finish_if_nothing_runs(group, now)
+
+
+def finish_if_nothing_runs(group: GroupState, now: float) -> None:
+    """The primary says how it went. Whatever was stopped as asked may be started again."""
+    if group.busy or any(member.held for member in group.members.values()):
         return
     if group.primary.succeeded:
         stop_group(group, Goal.SUCCEED, None, now)
@@ -206,7 +247,8 @@ def _first_failure(group: GroupState, now: float) -> Cause:
     """Of members that were let go: the primary's, or the earliest that kept it from running."""
     if group.primary.cause is not None:
         return group.primary.cause
-    causes = [m.cause for m in group.members.values() if m.cause is not None]
+    causes = [m.cause for m in group.members.values() if m.cause]
+    causes = [cause for cause in causes if cause.reason is not Reason.REQUEST]
     stuck = Cause(Reason.STUCK, "", None, f"nothing runs: {starting.unready(group)}", now)
     return min(causes, key=lambda cause: cause.at, default=stuck)
 

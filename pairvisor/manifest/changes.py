@@ -56,11 +56,12 @@ class Difference(Struct, frozen=True):
 
     process: tuple[str, ...] = ()  # a new process
     now: tuple[str, ...] = ()  # nothing
-    next_start: tuple[str, ...] = ()  # nothing; the next process will see it
+    next_start: tuple[str, ...] = ()  # nothing; its next process will see it
+    next_round: tuple[str, ...] = ()  # nothing; the group's next start will
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return self.process + self.now + self.next_start
+        return self.process + self.now + self.next_start + self.next_round
 
 
 class Change(Struct, frozen=True):
@@ -119,7 +120,8 @@ def difference(old: Member, new: Member, common: Collection[str] = ()) -> Differ
     return Difference(
         process=(*sorted(differing - known), *_variables(old.env, new.env), *heard_anew),
         now=(*probes, *sorted(hooks - late), *_named(FROM_NOW, differing)),
-        next_start=(*after, *sorted(late), *_named(FROM_NEXT_START, differing)),
+        next_start=(*sorted(late), *_named(FROM_NEXT_START, differing)),
+        next_round=tuple(after),
     )
 
 
@@ -186,7 +188,11 @@ def _a(role: Role) -> str:
 
 
 def _when(found: Difference) -> str:
-    told = [(found.now, "from now on"), (found.next_start, "from its next start on")]
+    told = [
+        (found.now, "from now on"),
+        (found.next_start, "from its next start on"),
+        (found.next_round, "from the group's next start on"),
+    ]
     return "runs on: " + "; ".join(f"{', '.join(keys)} {when}" for keys, when in told if keys)
 
 

@@ -108,7 +108,7 @@ def test_what_a_process_cannot_take_over_needs_a_new_one(
             {"on_failure": Fate.IGNORE, "start_timeout": 9.0},
             "on_failure from now on; start_timeout from its next start on",
         ),
-        ({"after": {"app": Gate.STARTED}}, "after from its next start on"),
+        ({"after": {"app": Gate.STARTED}}, "after from the group's next start on"),
     ],
 )
 def test_what_is_the_supervisors_own_needs_no_new_process(new: dict[str, Any], when: str) -> None:

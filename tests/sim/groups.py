@@ -21,6 +21,7 @@ from pairvisor.manifest.group import (
     Restart,
     Role,
 )
+from tests.sim import wishes
 from tests.sim.invariants import Judge, a_stop_reaches_the_end, stale_events_change_nothing
 from tests.sim.scripts import Command, Script
 from tests.sim.world import Step, World
@@ -148,7 +149,7 @@ def random_world(random: Random, size: int, step: Step = core_step, remember: in
     is_noisy = often(random, 30)
     world = World(
         spec,
-        lambda name, _: random_script(random, spec.members[name]),
+        lambda name, _: random_script(random, world.state.members[name].spec),
         step=step,
         noise=random.random if is_noisy else lambda: 0.0,
         remember=remember,
@@ -159,11 +160,14 @@ def random_world(random: Random, size: int, step: Step = core_step, remember: in
 
 def live(random: Random, world: World, steps: int) -> None:
     world.start()
+    rate = random.choice([0.0, 0.0, 0.02, 0.1, 0.3])  # of requests
     for _ in range(steps):
         if world.finish is not None or not world.tick():
             break
         if random.random() < 0.03:
             disturb(random, world)
+        if random.random() < rate:
+            wishes.ask(random, world)
 
 
 def end(random: Random, world: World) -> None:
@@ -175,8 +179,10 @@ def end(random: Random, world: World) -> None:
         world.tick()
         disturb(random, world)
         if often(random, 10):
-            world.stop(hasten=often(random, 50))
-    world.run_to_the_end(steps=100 * len(world.spec.members) + 100)
+            wishes.stop(random, world)
+        if often(random, 10):
+            wishes.ask(random, world)
+    world.run_to_the_end(steps=100 * len(world.state.members) + 100)
 
 
 def disturb(random: Random, world: World) -> None:

@@ -15,20 +15,30 @@ from pairvisor.core.events import (
     Exit,
     Exited,
     HookEnded,
+    MemberRequest,
+    MemberRestartRequested,
+    MemberStartRequested,
+    MemberStopRequested,
     ProbeEnded,
+    Reloaded,
+    RestartRequested,
     Spawned,
+    StartRequested,
     StopRequested,
 )
-from pairvisor.core.state import Cause, GroupPhase, Phase
-from pairvisor.manifest.group import Gate, Group, Hook, Member, Purpose, Role
+from pairvisor.core.state import ENDING, GOES_ON, STARTABLE, Cause, GroupPhase, Phase, Reason
+from pairvisor.manifest.changes import awaited, difference
+from pairvisor.manifest.group import Gate, Group, Hook, Member, Purpose, Restart, Role
 
 LAST_CALL = 2.0  # the contract's "2 s later"; not imported, so that a change of the core's shows
 RESTING = frozenset({Phase.WAITING, Phase.ENDED, Phase.UNKILLABLE})
+TOLD = frozenset({Phase.PRE_STOP, Phase.STOPPING})
 
 
 class Restarts(Struct):
     """Restarts in a row, as the contract counts them."""
 
+    policy: Restart = Restart()  # when the latest was decided on
     level: int = 0
     highest: int = 0  # with those that may have been decided when the group's stop came first
     at: list[float] = []
@@ -38,8 +48,9 @@ class Restarts(Struct):
 class Life(Struct):
     """One member's."""
 
-    spec: Member
-    waiters: list[str]  # all that wait for it, directly or through others
+    spec: Member  # of this run, or of the next one
+    after: dict[str, Gate] = {}  # as the group is now
+    waiters: list[str] = []  # all that wait for it, directly or through others
     run: int = 0
     phase: Phase = Phase.WAITING
     is_there: bool = False  # something of its tree may be alive
@@ -54,11 +65,27 @@ class Life(Struct):
     passed: set[Purpose] = field(default_factory=set)  # in this run, at some time
     ready_at: float = inf  # when it was first ready, in this run
     told_at: float = inf  # when its end began: its pre_stop hook, or its stop signal
-    told_alone: bool = False  # by its own fate
+    told_alone: bool = False  # by its own fate, or as asked
+    told_as_asked: bool = False
+    grace: float = inf  # its own or the group's, as it was when it was told
+    least: float = inf  # … and what it has from its stop signal on, at least
     signalled_at: float = inf
     killed_at: float = inf
     failed_at: float = inf  # when its end, or its failure, was known
     restarts: Restarts = field(default_factory=Restarts)
+    watched: bool = False  # its probes have begun, in this run
+    held: bool = False  # was stopped as asked
+    again: bool = False  # its next run was asked for
+    skipped: bool = False  # an init that came too late for this round
+    is_free: bool = False  # somebody asked for it, whatever its gates say, in this round
+    entered: bool = False  # came in, or was replaced, since its round began
+    doomed: bool = False  # a reload replaces this run, or ends it
+    closed: set[Gate] = field(default_factory=set)  # that this run has opened for nobody
+    first: set[str] = field(default_factory=set)  # who has to end before it is told
+
+    @property
+    def opens(self) -> set[Gate]:
+        return self.closed if self.doomed else self.opened
 
     def gating(self) -> Purpose | None:
         """The probe that says that its start is over."""
@@ -71,9 +98,11 @@ class History:
 
     def __init__(self, spec: Group) -> None:
         self.spec = spec
-        waiters = _all_waiters(spec)
-        self.lives = {name: Life(m, waiters[name]) for name, m in spec.members.items()}
-        self.counted = set(self.lives) - _epilogue(spec, waiters)
+        self.coming: Group | None = None  # the next round's
+        self.lives = {name: Life(m) for name, m in spec.members.items()}
+        self.counted: set[str] = set()  # on whom the group's being up depends
+        self._relink()
+        self.reloads: dict[int, set[str]] = {}  # whom each may end or start
         self.unsettled: set[str] = set()  # were not ready in this round, and have not ended
         self.now = 0.0
         self.phase = GroupPhase.IDLE
@@ -84,6 +113,9 @@ class History:
         self.is_first_stop_event = False  # this very step began the stop
         self.asked_at = inf  # when a stop was asked for
         self.asked_in: GroupPhase | None = None
+        self.stop_request = 0
+        self.had_entrants = False  # in this round
+        self.is_hurried = False  # somebody asked for the restart that is ahead
         self.is_noisy = False  # exits bring chance with them
         self.restarts = Restarts()
         self.had_unkillable = False
@@ -95,6 +127,15 @@ class History:
             Emptied: self._emptied,
             ProbeEnded: self._probe_ended,
             HookEnded: self._hook_ended,
+        }
+        self._note_request = {
+            StartRequested: self._start_requested,
+            StopRequested: self._stop_requested,
+            RestartRequested: self._restart_requested,
+            MemberStartRequested: self._member_requested,
+            MemberStopRequested: self._member_requested,
+            MemberRestartRequested: self._member_requested,
+            Reloaded: self._reloaded,
         }
         self._note_effect = {
             do.Spawn: self._spawn,
@@ -113,11 +154,11 @@ class History:
         self.now = now
         self.is_ended = self.finish is not None
         self.is_first_stop_event = False
-        if isinstance(event, StopRequested):
-            self._stop_requested(event)
+        if (take := self._note_request.get(type(event))) is not None:
+            take(event)  # type: ignore[operator]
         elif (note := self._note_event.get(type(event))) is not None:
-            life = self.lives[event.member]  # type: ignore[union-attr]
-            if life.run == event.run:  # type: ignore[union-attr]
+            life = self.lives.get(event.member)  # type: ignore[union-attr]
+            if life is not None and life.run == event.run:  # type: ignore[union-attr]
                 note(life, event)  # type: ignore[operator]
 
     def note_effect(self, effect: do.Effect) -> None:
@@ -131,8 +172,16 @@ class History:
     def _become_ready(self, life: Life) -> None:
         if life.spec.role is not Role.INIT and life.ready_at == inf:
             life.ready_at = self.now
-            life.opened.add(Gate.READY)
+            life.opens.add(Gate.READY)
             self.unsettled.discard(life.spec.name)
+
+    @property
+    def goes_on(self) -> bool:
+        return self.phase in GOES_ON
+
+    def _count_on(self, life: Life) -> None:
+        if self.phase is GroupPhase.STARTING and life.spec.name in self.counted:
+            self.unsettled.add(life.spec.name)
 
     # Events
 
@@ -140,6 +189,7 @@ class History:
         if self.asked_at == inf and self.phase is not GroupPhase.OVER:
             self.asked_at = self.now
             self.asked_in = self.phase
+            self.stop_request = event.request
         if event.hasten and self.stops:
             self.grace_ends = min(self.grace_ends, self.now + LAST_CALL)
 
@@ -147,8 +197,13 @@ class History:
         if life.phase is not Phase.STARTING or life.answered:
             return
         life.answered = True
-        life.opened.add(Gate.STARTED)
-        if Hook.POST_START not in life.spec.hooks and life.gating() is None:
+        life.opens.add(Gate.STARTED)
+        if Hook.POST_START not in life.spec.hooks:
+            self._begin_to_watch(life)
+
+    def _begin_to_watch(self, life: Life) -> None:
+        life.watched = True
+        if life.gating() is None:
             self._become_ready(life)
 
     def _exited(self, life: Life, event: Exited) -> None:
@@ -157,7 +212,7 @@ class History:
         life.is_up = False
         life.answered = True
         life.exit = event.exit
-        life.failed_at = min(life.failed_at, self.now)
+        self._failed(life)
         life.asked.clear()
 
     def _emptied(self, life: Life, _: Emptied) -> None:
@@ -184,13 +239,14 @@ class History:
         if life.hook is not event.hook:
             return
         life.hook = None
-        if event.hook is Hook.POST_START and event.passed and life.gating() is None:
-            self._become_ready(life)
+        if event.hook is Hook.POST_START and event.passed:
+            self._begin_to_watch(life)
 
     # Effects
 
     def _spawn(self, effect: do.Spawn) -> None:
         life = self.lives[effect.member]
+        life.spec = self.spec.members[effect.member]
         life.run = effect.run
         life.is_there = life.is_up = True
         life.answered = False
@@ -198,18 +254,27 @@ class History:
         life.asked = set()
         life.passes, life.fails, life.passed = {}, {}, set()
         life.ready_at = life.told_at = life.signalled_at = life.killed_at = life.failed_at = inf
-        life.told_alone = False
+        life.told_alone = life.told_as_asked = life.watched = False
+        life.held = life.again = life.skipped = life.doomed = False
+        life.closed, life.first = set(), set()
 
     def _told(self, life: Life) -> None:
         if life.told_at == inf:
             life.told_at = self.now
-            life.failed_at = min(life.failed_at, self.now)
+            self._failed(life)
             life.told_alone = not self.stops
+            life.grace = min(life.spec.stop_grace, self.spec.grace)
+
+    def _failed(self, life: Life) -> None:
+        if life.failed_at == inf:
+            life.failed_at = self.now
+            life.restarts.policy = self.spec.restart
 
     def _signal(self, effect: do.Signal) -> None:
         life = self.lives[effect.member]
         self._told(life)
         life.signalled_at = self.now
+        life.least = min(LAST_CALL, life.spec.stop_grace, self.spec.grace, life.grace)
 
     def _kill(self, effect: do.Kill) -> None:
         self.lives[effect.member].killed_at = self.now
@@ -231,16 +296,38 @@ class History:
 
     def _moved(self, effect: do.Moved) -> None:
         life = self.lives[effect.member]
+        if life.phase in STARTABLE and effect.phase in TOLD and not self.stops:
+            self._told_alone(life, effect.cause)
         life.phase = effect.phase
         self.had_unkillable |= effect.phase is Phase.UNKILLABLE
         if effect.phase is Phase.ENDED and not self.stops:
-            life.opened.add(Gate.ENDED)
-            self.unsettled.discard(life.spec.name)
-            good = life.exit is not None and life.exit.code in life.spec.success_codes
-            if good and not life.told_alone:
-                life.opened.add(Gate.SUCCEEDED)
+            self._ended(life)
         elif effect.phase is Phase.WAITING:
             life.opened = set()
+            life.again = False
+        if effect.phase in (Phase.ENDED, Phase.BACKOFF):
+            for other in self.lives.values():
+                other.first.discard(effect.member)
+
+    def _told_alone(self, life: Life, cause: Cause | None) -> None:
+        if cause is not None and cause.reason is Reason.REQUEST:
+            life.told_as_asked = True
+            self._forgive(life.restarts, life.ready_at)
+
+    def _forgive(self, restarts: Restarts, ready_at: float) -> None:
+        if self.now - ready_at >= self.spec.restart.reset_after:
+            restarts.level = restarts.highest = 0
+
+    def _ended(self, life: Life) -> None:
+        if life.again:
+            return
+        self.unsettled.discard(life.spec.name)
+        if life.held or life.skipped:
+            return
+        life.opened.add(Gate.ENDED)
+        good = life.exit is not None and life.exit.code in life.spec.success_codes
+        if good and not life.told_alone:
+            life.opened.add(Gate.SUCCEEDED)
 
     def _group_moved(self, effect: do.GroupMoved) -> None:
         self.phase = effect.phase
@@ -249,19 +336,33 @@ class History:
             self.stop_began = self.now
             self.grace_ends = self.now + self.spec.grace
             self.cause = effect.cause
+            self.restarts.policy = self.spec.restart
             for life in self.lives.values():
-                if life.failed_at < inf and life.phase not in RESTING | {Phase.BACKOFF}:
+                life.least = min(life.least, self.spec.grace)
+                if life.phase in ENDING:
                     self._swallow(life)
         elif effect.phase is GroupPhase.STARTING:
-            self.ready_at = self.stop_began = self.grace_ends = inf
-            self.unsettled = self.counted.copy()
+            self._begin_round()
         elif effect.phase is GroupPhase.RUNNING:
             self.ready_at = self.now
 
+    def _begin_round(self) -> None:
+        if self.coming is not None:
+            self._adopt(self.coming)
+        self.is_hurried = self.had_entrants = False
+        self.ready_at = self.stop_began = self.grace_ends = inf
+        self.unsettled = self.counted.copy()
+        for name, life in self.lives.items():
+            life.spec = self.spec.members.get(name, life.spec)
+            life.held = life.again = life.skipped = life.is_free = life.entered = False
+            life.doomed = False
+
     def _swallow(self, life: Life) -> None:
         """It may have been about to restart alone, which counts although it didn't."""
+        if life.told_as_asked or life.failed_at == inf:
+            return
         restarts = life.restarts
-        if life.failed_at - life.ready_at >= self.spec.restart.reset_after:
+        if life.failed_at - life.ready_at >= restarts.policy.reset_after:
             restarts.level, restarts.highest = min(restarts.level, 1), max(restarts.highest, 1)
         else:
             restarts.highest += 1
@@ -269,24 +370,230 @@ class History:
     def _finish(self, effect: do.Finish) -> None:
         self.finish = effect
 
+    # What somebody asks for
 
-def _all_waiters(spec: Group) -> dict[str, list[str]]:
-    direct: dict[str, list[str]] = {name: [] for name in spec.members}
-    for member in spec.members.values():
-        for name in member.after:
-            direct[name].append(member.name)
-    return {name: _closure(direct, name) for name in spec.members}
+    def _start_requested(self, _: StartRequested) -> None:
+        self.is_hurried |= self.phase in (GroupPhase.STOPPING, GroupPhase.BACKOFF)
+        if self.goes_on:
+            for life in self.lives.values():
+                if life.held:
+                    self._set_free(life)
 
+    def _set_free(self, life: Life) -> None:
+        """It starts in its order, among those that start with it."""
+        self._count_on(life)
+        self.had_entrants = True
+        life.entered |= life.phase is not Phase.WAITING
+        life.again = life.phase in ENDING
+        life.held = False
 
-def _epilogue(spec: Group, waiters: dict[str, list[str]]) -> set[str]:
-    """Those that come after the primary's end, whom nobody waits for."""
-    name = spec.primary.name
-    after = {
-        member.name
-        for member in spec.members.values()
-        if member.after.get(name) in (Gate.SUCCEEDED, Gate.ENDED)
-    }
-    return after.union(*(waiters[one] for one in after))
+    def _restart_requested(self, _: RestartRequested) -> None:
+        self.is_hurried |= self.phase in (GroupPhase.STOPPING, GroupPhase.BACKOFF)
+        if self.goes_on:
+            self._forgive(self.restarts, self.ready_at)
+
+    def _member_requested(self, event: MemberRequest) -> None:
+        if not self.goes_on or event.member not in self.spec.members:
+            return
+        life = self.lives[event.member]
+        if isinstance(event, MemberStopRequested):
+            self._member_stop_requested(life)
+        elif isinstance(event, MemberRestartRequested) and life.phase in STARTABLE:
+            life.again = life.is_free = True
+            life.first = set()
+            self._count_on(life)
+        elif life.phase not in STARTABLE:
+            is_waiting = life.phase is Phase.WAITING and not life.held and not life.skipped
+            if isinstance(event, MemberStartRequested) or not is_waiting:
+                self._member_start_requested(life)
+
+    def _member_stop_requested(self, life: Life) -> None:
+        if life.phase is Phase.ENDED:
+            return
+        if life.phase in ENDING:
+            # Whether it was to start again only the core knows: the judge will say.
+            self._swallow(life)
+            return
+        life.held, life.again = True, False
+        life.first = set()
+        if life.phase not in STARTABLE:
+            self.unsettled.discard(life.spec.name)
+
+    def _member_start_requested(self, life: Life) -> None:
+        if life.phase is not Phase.WAITING:
+            self._count_on(life)
+            self._swallow(life)
+            life.again = life.phase in ENDING
+            life.is_free = True
+        elif life.held or life.skipped:
+            self._count_on(life)
+        life.is_free |= self.phase is GroupPhase.RUNNING
+        life.held = life.skipped = False
+
+    # Reloads
+
+    def _reloaded(self, event: Reloaded) -> None:
+        if self.phase is GroupPhase.BACKOFF:
+            self._adopt(event.group)
+        elif self.goes_on and event.group.primary.name != self.spec.primary.name:
+            self.coming = event.group
+            self._forgive(self.restarts, self.ready_at)
+        elif self.goes_on:
+            self._take_over(event)
+
+    def _adopt(self, spec: Group) -> None:
+        """All are at rest."""
+        for name, member in spec.members.items():
+            if name not in self.spec.members:
+                self._enlist(member)
+            self.lives[name].spec = member
+        self._allow_restarts_anew(spec)
+        self.spec, self.coming = spec, None
+        self._relink()
+
+    def _allow_restarts_anew(self, spec: Group) -> None:
+        """Those before are nothing to a new limit."""
+        if spec.restart != self.spec.restart:
+            for restarts in (self.restarts, *(life.restarts for life in self.lives.values())):
+                restarts.at = []
+
+    def _enlist(self, spec: Member) -> None:
+        """A new member, which may have the name of an old one."""
+        old = self.lives.get(spec.name)
+        self.lives[spec.name] = Life(spec, run=old.run if old else 0)
+
+    def _take_over(self, event: Reloaded) -> None:
+        new, old_waiters = event.group, self._direct_waiters()
+        inits = {name for name, spec in new.members.items() if self._is_late(spec)}
+        entering = {
+            name
+            for name, spec in new.members.items()
+            if spec.role is not Role.INIT and self._needs_process(spec)
+        }
+        waiting = {
+            name
+            for name, life in self.lives.items()
+            if life.phase is Phase.WAITING and name in new.members and name not in inits
+        }
+        entering |= awaited(new.members, entering | waiting, inits)
+        skipped = inits - entering
+        leaving = self.lives.keys() - new.members.keys()
+        self._replace(new, entering, skipped, leaving)
+        self.had_entrants = True
+        self.reloads[event.request] = entering | skipped | leaving
+        doomed = {name for name, life in self.lives.items() if life.doomed}
+        for name in doomed:
+            followers = old_waiters.get(name, [])
+            self.lives[name].first = {
+                f for f in followers if f in doomed or self.lives[f].phase in ENDING
+            }
+        old_counted = self.counted
+        self._allow_restarts_anew(new)
+        self.spec = new
+        self._relink()
+        self._count_anew(old_counted, entering, skipped)
+        for name, spec in new.members.items():
+            self._adjust(self.lives[name], spec)
+
+    def _is_late(self, spec: Member) -> bool:
+        life = self.lives.get(spec.name)
+        if spec.role is not Role.INIT:
+            return False
+        return life is None or life.skipped or (not life.held and self._is_fresh(life, spec))
+
+    def _is_fresh(self, life: Life, spec: Member) -> bool:
+        left = spec.name not in self.spec.members and life.phase not in STARTABLE
+        return left or life.spec.role is not spec.role
+
+    def _needs_process(self, spec: Member) -> bool:
+        life = self.lives.get(spec.name)
+        if life is None:
+            return True
+        if life.held:
+            return False
+        differs = life.phase is not Phase.WAITING and difference(life.spec, spec).process
+        return self._is_fresh(life, spec) or bool(differs)
+
+    def _replace(
+        self, new: Group, entering: set[str], skipped: set[str], leaving: set[str]
+    ) -> None:
+        for name, spec in new.members.items():
+            life = self.lives.get(name)
+            if life is None or (name not in self.spec.members and life.phase in RESTING):
+                self._enlist(spec)
+            elif life.doomed and life.phase in STARTABLE:  # until we know better
+                life.doomed = life.again = False
+                life.opened |= life.closed
+                life.closed = set()
+        for name in leaving | entering | skipped:
+            life = self.lives[name]
+            if name in entering or name in skipped:
+                life.closed, life.opened = life.opened, set()
+            if life.phase in ENDING and not life.again:
+                self._swallow(life)
+            life.doomed = life.phase in STARTABLE
+            life.again = name in entering and life.phase not in RESTING | {Phase.BACKOFF}
+            life.skipped = name in skipped
+            life.held = False
+            life.entered = name in entering
+
+    def _count_anew(self, old_counted: set[str], entering: set[str], skipped: set[str]) -> None:
+        if self.phase is not GroupPhase.STARTING:
+            return
+        fresh = {
+            name
+            for name in self.counted - old_counted
+            if self.lives[name].phase is Phase.WAITING and not self.lives[name].held
+        }
+        self.unsettled = ((self.unsettled | entering | fresh) & self.counted) - skipped
+
+    def _adjust(self, life: Life, spec: Member) -> None:
+        """What it goes on by."""
+        is_up = life.phase in STARTABLE and not life.doomed
+        if life.phase is not Phase.WAITING and not is_up:
+            return
+        if is_up and difference(life.spec, spec).process:
+            return
+        life.entered |= life.spec.after != spec.after
+        old, life.spec = life.spec.probes, spec
+        if old == spec.probes or not is_up or spec.role is Role.INIT:
+            return
+        for purpose in Purpose:
+            if life.phase is Phase.STARTING or old.get(purpose) != spec.probes.get(purpose):
+                life.passes.pop(purpose, None)
+                life.fails.pop(purpose, None)
+        if life.phase is Phase.STARTING and life.watched:
+            self._begin_to_watch(life)
+
+    # Who waits for whom
+
+    def _relink(self) -> None:
+        for name, life in self.lives.items():
+            spec = self.spec.members.get(name)
+            after = life.after if spec is None else spec.after
+            life.after = {on: gate for on, gate in after.items() if on in self.lives}
+        direct = self._direct_waiters()
+        for name, life in self.lives.items():
+            life.waiters = _closure(direct, name)
+        self.counted = set(self.spec.members) - self._epilogue()
+
+    def _direct_waiters(self) -> dict[str, list[str]]:
+        direct: dict[str, list[str]] = {name: [] for name in self.lives}
+        for name, life in self.lives.items():
+            if name in self.spec.members or life.phase not in RESTING:
+                for on in life.after:
+                    direct[on].append(name)
+        return direct
+
+    def _epilogue(self) -> set[str]:
+        """Those that come after the primary's end, whom nobody waits for."""
+        name = self.spec.primary.name
+        after = {
+            member.name
+            for member in self.spec.members.values()
+            if member.after.get(name) in (Gate.SUCCEEDED, Gate.ENDED)
+        }
+        return after.union(*(self.lives[one].waiters for one in after))
 
 
 def _closure(direct: dict[str, list[str]], name: str) -> list[str]:

@@ -9,9 +9,22 @@ from collections.abc import Callable
 from math import inf
 
 from pairvisor.core import effects as do
-from pairvisor.core.events import Event, Exited, HookEnded, ProbeEnded, StopRequested, TimePassed
-from pairvisor.core.state import MOVES, Cause, GroupPhase, Phase, Reason, next_deadline
+from pairvisor.core.events import (
+    Event,
+    Exited,
+    HookEnded,
+    MemberRestartRequested,
+    MemberStartRequested,
+    MemberStopRequested,
+    ProbeEnded,
+    Reloaded,
+    RestartRequested,
+    StopRequested,
+    TimePassed,
+)
+from pairvisor.core.state import ENDING, MOVES, Cause, GroupPhase, Phase, Reason, next_deadline
 from pairvisor.manifest.group import Hook, Purpose, Restart, Role
+from tests.sim import asked
 from tests.sim.history import LAST_CALL, RESTING, History, Life, Restarts
 from tests.sim.world import Entry, StuckError, World
 
@@ -42,12 +55,20 @@ class Judge:
         self.goal = (world.state.goal, world.state.cause)
         self.grace_seen_over = inf  # when the core first heard that it is
         self.primary_was_killed = False  # in this stop
+        self.requests: dict[int, Event] = {}  # that were made
+        self.held: set[str] = set()  # before this step
+        self.phases: dict[str, Phase] = {}  # of the members, before this step
         world.watch = self.watch
 
     def watch(self, entry: Entry) -> None:
         history = self.history
         before = history.phase
+        if number := getattr(entry.event, "request", 0):
+            self.requests[number] = entry.event
+            self.phases = {name: life.phase for name, life in history.lives.items()}
         history.note_event(entry.event, entry.time)
+        if isinstance(entry.event, MemberStopRequested):
+            self._see_whether_held(entry.event.member)
         for effect in entry.effects:
             for oracle in OF_EFFECTS.get(type(effect), ()):
                 if (wrong := oracle(self, entry, effect)) is not None:
@@ -56,6 +77,14 @@ class Judge:
         for rule in OF_STEPS:
             if (wrong := rule(self, entry, before)) is not None:
                 raise ViolationError(f"{rule.__name__}: {wrong} ({entry.event})")
+        held = history.lives if number else self.held
+        self.held = {name for name in held if history.lives[name].held}
+
+    def _see_whether_held(self, name: str) -> None:
+        """One that is ending already is held only where it would have started again."""
+        member, life = self.world.state.members.get(name), self.history.lives.get(name)
+        if member is not None and life is not None and life.phase in ENDING and member.held:
+            life.held, life.again = True, False
 
     def life(self, effect: do.Effect) -> Life:
         return self.history.lives[effect.member]  # type: ignore[union-attr]
@@ -68,9 +97,13 @@ Wrong = str | None
 
 
 def order_up(judge: Judge, _: Entry, effect: do.Spawn) -> Wrong:
-    """Nobody is started before each of its gates has opened in this round."""
+    """Nobody is started before each of its gates has opened in this round, but where somebody asks
+    for it. Who runs again, by its fate, has been through them."""
     lives = judge.history.lives
-    for name, gate in lives[effect.member].spec.after.items():
+    life = lives[effect.member]
+    if life.is_free or (life.phase is Phase.BACKOFF and life.spec.after != life.after):
+        return None
+    for name, gate in life.after.items():
         if gate not in lives[name].opened:
             return f"waits for {name} to be {gate}"
     return None
@@ -98,12 +131,14 @@ def starts_only_in_a_round(judge: Judge, _: Entry, __: do.Spawn) -> Wrong:
 def open_gates_start(judge: Judge, entry: Entry, _: GroupPhase) -> Wrong:
     """Whoever waits for nothing more is started in that very step."""
     history, name = judge.history, getattr(entry.event, "member", None)
-    if name is None or history.phase not in (GroupPhase.STARTING, GroupPhase.RUNNING):
+    if name not in history.lives or history.phase not in (GroupPhase.STARTING, GroupPhase.RUNNING):
         return None
-    for follower in judge.world.state.members[name].followers:
+    for follower in history.lives[name].waiters:
         life = history.lives[follower]
+        if life.entered or life.held or life.skipped or follower not in history.spec.members:
+            continue
         if life.phase is Phase.WAITING and all(
-            gate in history.lives[on].opened for on, gate in life.spec.after.items()
+            gate in history.lives[on].opened for on, gate in life.after.items()
         ):
             return f"{follower} still waits"
     return None
@@ -144,6 +179,7 @@ def probes_in_their_time(judge: Judge, _: Entry, effect: do.Probe) -> Wrong:
     if judge.history.stops or life.told_at < inf:
         return "its stop has begun"
     gated = Purpose.STARTUP in life.spec.probes and effect.purpose is not Purpose.STARTUP
+    gated &= life.ready_at == inf  # by a reload a member that runs may get one, too
     return "startup has not passed" if gated and Purpose.STARTUP not in life.passed else None
 
 
@@ -203,9 +239,8 @@ def killed_in_time(judge: Judge, _: Entry, effect: do.Kill) -> Wrong:
         return None
     if life.signalled_at == inf:
         return "killed before it was told"
-    grace = min(life.spec.stop_grace, history.spec.grace)
-    due = min(life.told_at + grace, history.grace_ends)
-    early = max(due, life.signalled_at + min(LAST_CALL, grace)) - history.now
+    due = min(life.told_at + life.grace, history.grace_ends)
+    early = max(due, life.signalled_at + life.least) - history.now
     late = history.now - max(due, life.signalled_at + LAST_CALL) - judge.world.lagged
     if early > ROUNDING:
         return f"killed {early:g} s too early"
@@ -261,15 +296,18 @@ def deaths_we_caused_never_count(judge: Judge, entry: Entry, before: GroupPhase)
     if caused and level != judge.level:
         wrong = f"the group's backoff went from {judge.level} to {level}"
     judge.level, judge.goal = level, goal
-    if isinstance(event, Exited | ProbeEnded | HookEnded):
-        level, before_that = state.members[event.member].backoff.level, judge.levels[event.member]
-        if caused and level != before_that:
+    if isinstance(event, Exited | ProbeEnded | HookEnded) and event.member in state.members:
+        level = state.members[event.member].backoff.level
+        before_that = judge.levels.get(event.member, 0)
+        as_asked = isinstance(event, Exited) and judge.history.lives[event.member].told_as_asked
+        if (caused or as_asked) and level != before_that:
             wrong = f"its backoff went from {before_that} to {level}"
         judge.levels[event.member] = level
     elif type(event) is TimePassed:
         for effect in entry.effects:
             if type(effect) is do.Moved:
-                judge.levels[effect.member] = state.members[effect.member].backoff.level
+                if (member := state.members.get(effect.member)) is not None:
+                    judge.levels[effect.member] = member.backoff.level
     return wrong
 
 
@@ -315,7 +353,9 @@ def _follows(cause: Cause | None, event: Event) -> bool:
     """Whether this event can have been that cause."""
     match event:
         case StopRequested():
-            return cause is not None and cause.reason is Reason.REQUEST
+            return _is_asked(cause, event)
+        case RestartRequested() | Reloaded():
+            return _is_asked(cause, event)
         case Exited():
             return cause is not None and (cause.member, cause.exit) == (event.member, event.exit)
         case ProbeEnded():
@@ -326,6 +366,10 @@ def _follows(cause: Cause | None, event: Event) -> bool:
             return cause is not None and cause.reason in TIMEOUTS
 
 
+def _is_asked(cause: Cause | None, event: StopRequested | RestartRequested | Reloaded) -> bool:
+    return cause is not None and (cause.reason, cause.request) == (Reason.REQUEST, event.request)
+
+
 def _is_of(cause: Cause | None, event: ProbeEnded | HookEnded, reason: Reason) -> bool:
     return cause is not None and (cause.member, cause.reason) == (event.member, reason)
 
@@ -333,7 +377,8 @@ def _is_of(cause: Cause | None, event: ProbeEnded | HookEnded, reason: Reason) -
 def cause_at_the_end(judge: Judge, _: Entry, effect: do.Finish) -> Wrong:
     """The end's cause is the one its stop began with, unless that was overruled."""
     if effect.outcome is do.Outcome.STOPPED:
-        return None if _follows(effect.cause, StopRequested()) else "nobody asked"
+        stop = StopRequested(request=judge.history.stop_request)
+        return None if _is_asked(effect.cause, stop) else "somebody else asked"
     if effect.cause is not None and effect.cause.reason in OVERRULING:
         return None
     same = effect.cause == judge.history.cause
@@ -364,21 +409,29 @@ def group_backoff(judge: Judge, _: Entry, effect: do.GroupMoved) -> Wrong:
     row begins anew after a healthy run, and there are no more in a while than the limit says."""
     history = judge.history
     if effect.phase is GroupPhase.STARTING and history.phase is GroupPhase.BACKOFF:
+        if history.is_hurried:
+            return None
         earliest = history.restarts.due[0]
         return f"{earliest:g} is due" if history.now < earliest - ROUNDING else None
     if effect.phase is not GroupPhase.BACKOFF:
         return None
+    if history.cause is not None and history.cause.reason is Reason.REQUEST:
+        return "it was asked for" if effect.delay else None
     low, high = _next_wait(history, history.restarts, history.stop_began, history.ready_at)
     history.restarts.due = (history.now + effect.delay, inf)
+    if history.is_hurried:
+        low = high = 0.0
     if not low - ROUNDING <= effect.delay <= high + ROUNDING:
         return f"{effect.delay:g} s instead of {low:g} to {high:g}"
-    return _over_the_limit(history, history.restarts)
+    return _over_the_limit(history.restarts)
 
 
-def member_backoff(judge: Judge, _: Entry, effect: do.Moved) -> Wrong:
+def member_backoff(judge: Judge, entry: Entry, effect: do.Moved) -> Wrong:
     """The same for a member that restarts alone."""
     history, life = judge.history, judge.life(effect)
     if effect.phase is Phase.STARTING and life.phase is Phase.BACKOFF:
+        if isinstance(entry.event, MemberStartRequested | MemberRestartRequested):
+            return None
         low, high = life.restarts.due
         fine = low - ROUNDING <= history.now <= high + judge.world.lagged + ROUNDING
         return None if fine else f"due from {low:g} to {high:g}"
@@ -386,14 +439,14 @@ def member_backoff(judge: Judge, _: Entry, effect: do.Moved) -> Wrong:
         return None
     low, high = _next_wait(history, life.restarts, life.failed_at, life.ready_at)
     life.restarts.due = (history.now + low, history.now + high)
-    return _over_the_limit(history, life.restarts)
+    return _over_the_limit(life.restarts)
 
 
 def _next_wait(
     history: History, restarts: Restarts, failed_at: float, ready_at: float
 ) -> tuple[float, float]:
     """The shortest and the longest wait that is right for the next restart, which is noted."""
-    policy = history.spec.restart
+    policy = restarts.policy
     healthy = failed_at - ready_at >= policy.reset_after
     least, most = (0, 0) if healthy else (restarts.level, restarts.highest)
     restarts.level, restarts.highest = least + 1, most + 1
@@ -412,8 +465,8 @@ def _wait(policy: Restart, level: int) -> float:
     return min(policy.max, wait)
 
 
-def _over_the_limit(history: History, restarts: Restarts) -> Wrong:
-    policy = history.spec.restart
+def _over_the_limit(restarts: Restarts) -> Wrong:
+    policy = restarts.policy
     if not policy.limit:
         return None
     within = [at for at in restarts.at if at > restarts.at[-1] - policy.within]
@@ -467,8 +520,9 @@ def picture(world: World) -> str:
     state = world.state
     group = (state.phase, state.deadline, state.goal, state.cause, state.killed, state.backoff)
     members = [
-        (m.phase, m.run, m.deadline, sorted(m.unmet), m.ready, m.tallies, m.exit, m.restart)
-        for m in state.members.values()
+        (m.phase, m.run, m.deadline, sorted(m.unmet), m.ready, m.tallies, m.exit, m.sequel)
+        for name, m in state.members.items()
+        if name not in state.gone  # these are forgotten by the next event, whichever that is
     ]
     return f"{group} {sorted(state.unsettled)} {members}"
 
@@ -477,9 +531,9 @@ def a_stop_reaches_the_end(world: World, *, patience: float = 10.0) -> do.Finish
     """From any state, a stop and time lead to the end: within the grace, the last call, and
     twice the patience with what can't be killed; in a bounded number of steps."""
     world.stop()
-    latest = world.now + world.spec.grace + LAST_CALL + 2 * patience + ROUNDING
+    latest = world.now + world.state.spec.grace + LAST_CALL + 2 * patience + ROUNDING
     try:
-        finish = world.run_to_the_end(steps=100 * len(world.spec.members) + 100)
+        finish = world.run_to_the_end(steps=100 * len(world.state.members) + 100)
     except StuckError as stuck:
         raise ViolationError(f"a_stop_reaches_the_end: {stuck}") from stuck
     if world.now > latest:
@@ -488,12 +542,12 @@ def a_stop_reaches_the_end(world: World, *, patience: float = 10.0) -> do.Finish
 
 
 OF_EFFECTS: dict[type, tuple[Callable[..., Wrong], ...]] = {
-    do.Spawn: (order_up, never_two_instances, starts_only_in_a_round),
+    do.Spawn: (order_up, never_two_instances, starts_only_in_a_round, *asked.OF_SPAWN),
     do.Probe: (probes_in_their_time, one_attempt_at_a_time),
-    do.Signal: (order_down, told_once),
-    do.RunHook: (order_down, one_hook_at_a_time),
+    do.Signal: (order_down, told_once, asked.a_reload_ends_in_order),
+    do.RunHook: (order_down, one_hook_at_a_time, asked.a_reload_ends_in_order),
     do.Kill: (killed_in_time, note_a_killed_primary),
-    do.Moved: (phases_move_along_the_table, member_backoff),
+    do.Moved: (phases_move_along_the_table, member_backoff, asked.causes_name_their_request),
     do.GroupMoved: (
         groups_move_along_theirs,
         no_restart_after_a_stop,
@@ -517,4 +571,5 @@ OF_STEPS: tuple[Callable[[Judge, Entry, GroupPhase], Wrong], ...] = (
     deaths_we_caused_never_count,
     deadlines_lie_ahead,
     silent_after_the_end,
+    *asked.OF_STEPS,
 )

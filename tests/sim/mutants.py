@@ -16,7 +16,7 @@ from msgspec import Struct
 import pairvisor.core as room
 from tests.sim.world import Step
 
-RULES = ("moves", "backoff", "probing", "starting", "stopping", "fate", "step")
+RULES = "moves backoff hooks probing starting stopping fate asking reloading step".split()
 
 
 class Mutation(Struct, frozen=True):

@@ -472,7 +472,7 @@ def test_a_stop_during_a_restart_wins_over_it() -> None:
     assert world.now == 4
     assert len(times(world, "spawn app")) == 1
     overruled = [e for x in world.journal for e in x.effects if isinstance(e, do.Overruled)]
-    asked = Cause(Reason.REQUEST, detail="to stop", at=2)
+    asked = Cause(Reason.REQUEST, detail="to stop", at=2, request=1)
     assert [(e.goal, e.cause) for e in overruled] == [(Goal.STOP, asked)]
 
 

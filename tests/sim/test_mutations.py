@@ -24,8 +24,8 @@ MUTATIONS = [
     Mutation(
         "started twice",
         "starting",
-        "if not follower.unmet and follower.phase is Phase.WAITING:",
-        "if not follower.unmet and follower.phase is not Phase.STARTING:",
+        "if member.phase is Phase.WAITING and",
+        "if member.phase is not Phase.STARTING and",
     ),
     Mutation(
         "ended before its tree is",
@@ -36,15 +36,16 @@ MUTATIONS = [
     ),
     # Up
     Mutation("started opens ready", "starting", "Gate.STARTED, now)", "Gate.READY, now)"),
-    Mutation("any gate will do", "starting", "follower.spec.after[name] is gate", "gate"),
+    Mutation("any gate will do", "starting", "follower.after[name] is gate", "gate"),
     Mutation(
         "startup gates nothing", "starting", "Purpose.STARTUP)\n        return", "Purpose.STARTUP)"
     ),
     Mutation(
         "ended opens while it restarts",
         "stopping",
-        "    elif member.restart:\n",
-        "    elif member.restart:\n        starting.open_gate(group, member, Gate.ENDED, now)\n",
+        "    elif member.sequel is Sequel.RESTART:\n",
+        "    elif member.sequel is Sequel.RESTART:\n"
+        "        starting.open_gate(group, member, Gate.ENDED, now)\n",
     ),
     Mutation("up before all are", "starting", "and not group.unsettled", ""),
     Mutation(
@@ -76,7 +77,7 @@ MUTATIONS = [
     Mutation(
         "a late hook runs on",
         "stopping",
-        "    if member.deadline <= now:\n        cancel_hook(group, member)\n    signal_stop",
+        "    hooks.cancel(group, member)\n    signal_stop",
         "    signal_stop",
     ),
     Mutation(
@@ -129,7 +130,9 @@ MUTATIONS = [
     # Backoff
     Mutation("no longest wait", "backoff", "min(policy.max, ", "max(0, "),
     Mutation("the first restart waits", "backoff", "if level == 0:", "if level < 0:"),
-    Mutation("a healthy run is forgotten", "backoff", "if now - since >= policy", "if 0 > policy"),
+    Mutation(
+        "a healthy run is forgotten", "backoff", "0 if now - since >= policy", "0 if 0 > policy"
+    ),
     Mutation("never grows", "backoff", "backoff.level = level + 1", "backoff.level = 1"),
     Mutation("no limit", "backoff", "return 0 < policy.limit <=", "return 9 < policy.limit <="),
     Mutation(

@@ -20,6 +20,7 @@ from pairvisor.core.events import (
     Exited,
     HookEnded,
     ProbeEnded,
+    Reloaded,
     Spawned,
     StartRequested,
     StopRequested,
@@ -89,6 +90,7 @@ class World:
         self.now = 0.0
         self.lagged = 0.0  # seconds, in all
         self.steps = 0
+        self.requests = 0
         self.journal: deque[Entry] = deque(maxlen=remember)
         self.watch: Watch | None = None
         self.finish: do.Finish | None = None
@@ -115,7 +117,16 @@ class World:
         self.deliver(StartRequested())
 
     def stop(self, *, hasten: bool = False) -> None:
-        self.deliver(StopRequested(hasten))
+        self.ask(lambda number: StopRequested(hasten, number))
+
+    def ask(self, wish: Callable[[int], Event]) -> int:
+        """Ask for something by a new number."""
+        self.requests += 1
+        self.deliver(wish(self.requests))
+        return self.requests
+
+    def reload(self, spec: Group) -> int:
+        return self.ask(lambda number: Reloaded(spec, number))
 
     def deliver(self, event: Event) -> list[do.Effect]:
         """Tell the core, carry out what it orders, and have it judged."""
@@ -251,7 +262,7 @@ class World:
 
     def _probe(self, effect: do.Probe) -> None:
         process = self.processes[effect.member, effect.run]
-        probe = self.spec.members[effect.member].probes[effect.purpose]
+        probe = self.state.members[effect.member].spec.probes[effect.purpose]
         takes = min(process.script.probe_takes, probe.timeout)
         event = self._result(effect, process, probe, self.now + effect.delay + takes)
         plan = Plan(effect.member, effect.run, event)
