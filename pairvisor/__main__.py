@@ -9,6 +9,7 @@ import sys
 
 SYSTEM = 71  # sysexits.h: EX_OSERR
 OUTPUT = 74  # EX_IOERR
+GARBAGE = 100_000  # objects that have come and not gone
 
 
 def main() -> None:
@@ -48,11 +49,22 @@ def _up(file: str | None, *, detached: bool = False) -> None:
 
 
 def _command() -> None:
+    """What click finds in the arguments.
+
+    Most commands are over before there is garbage worth a look; and what an interpreter does at
+    its end, taking apart what is left, takes longer than most commands do.
+    """
+    gc.set_threshold(GARBAGE)
     from pairvisor.cli.commands import pairvisor  # noqa: PLC0415
 
     try:
         try:
             pairvisor(prog_name="pairvisor")
+        except SystemExit as end:
+            sys.stdout.flush()
+            if isinstance(end.code, int):
+                os._exit(end.code)
+            raise
         finally:
             sys.stdout.flush()
     except OSError as error:
