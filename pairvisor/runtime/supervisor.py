@@ -243,6 +243,7 @@ class Supervisor:
             stderr = self.pump.attach(member.name, "stderr", watch, run)
             given.callback(os.close, stderr)
             self.children.spawn(member.name, command, (stdout, stderr), over)
+        self.pump.rings.new_run(member.name, run)
 
     def _located(self, message: str, member: Member) -> str:
         """With the line of the manifest that asked for it."""

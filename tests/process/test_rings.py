@@ -2,7 +2,7 @@
 
 | fault | test |
 | --- | --- |
-| output that is cut anywhere, of several streams and runs | test_lines_are_those_that_the_pump_passes_on |
+| output that is cut anywhere | test_lines_are_those_that_the_pump_passes_on |
 | 200 MB in lines of one byte, in one line; 10,000 members | test_*_in_bounded_memory |
 | a new run that floods the ring | test_a_flood_leaves_the_last_words_of_the_run_before |
 | a follower that is too slow | test_a_follower_that_was_too_slow_* |
@@ -13,18 +13,20 @@ import os
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pairvisor.api.client import Client
 from pairvisor.record.model import LogLine
 from pairvisor.runtime import pump as pumps
 from pairvisor.runtime import rings as sizes
 from pairvisor.runtime.pump import Pump, Source
 from pairvisor.runtime.ring import OVERHEAD, Stream
 from pairvisor.runtime.rings import Rings
-from tests.support import WITHIN
+from tests.support import WITHIN, up
 
 
 def put(rings: Rings, member: str, data: bytes, run: int = 1, stream: Stream = "stdout") -> None:
@@ -173,6 +175,25 @@ def test_the_previous_run_is_the_one_before() -> None:
     rings.new_run("app", 4)
     put(rings, "app", b"fourth\n", run=4)
     assert messages(rings.lines()) == ["first", "second", "third", "late", "fourth"]
+
+
+def test_a_run_that_says_nothing_has_a_previous_one_too(tmp_path: Path) -> None:
+    manifest = """
+    restart = { initial = "10ms" }
+    [sidecars.side]
+    command = ["sh", "-c", "mkdir was 2>/dev/null && echo one; exec sleep inf"]
+    on_failure = "restart"
+    [primary]
+    command = "sleep inf"
+    """
+    with up(tmp_path, manifest) as group:
+        group.read_until("group test is ready")
+        client = Client(f"{group.run}/control.sock")
+        assert client.logs(previous=True) == []
+        group.kill("side")
+        group.read_until("side restarts")
+        group.read_until("side is ready")
+        assert messages(client.logs(previous=True)) == ["one"]
 
 
 def test_a_flood_leaves_the_last_words_of_the_run_before() -> None:
