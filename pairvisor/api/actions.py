@@ -44,12 +44,13 @@ async def reload(control: Control, request: Request, body: asked.Reloading) -> R
 async def execute(control: Control, request: Request, body: asked.Execution) -> Response:
     """The answer comes when the command has ended; the client's going away ends the command."""
     control.members_named([body.member])
-    sent = request.descriptors.copy()
-    request.descriptors.clear()
-    return Response(body=_execution(control, body, sent))
+    return Response(body=_execution(control, body, request.descriptors))
 
 
 async def _execution(
-    control: Control, body: asked.Execution, sent: list[int]
+    control: Control, body: asked.Execution, given: list[int]
 ) -> AsyncGenerator[bytes, None]:
+    # Only now are they the command's: if the client is gone already, this is never begun.
+    sent = given.copy()
+    given.clear()
     yield msgspec.json.encode(await control.execute(body, sent))

@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 
+from pairvisor.api.client import Client
 from pairvisor.runtime import kernel
 from tests.cli.terminal import CTRL_C, Terminal
 from tests.process.leash import leash
@@ -129,6 +130,19 @@ def test_a_client_that_is_killed_leaves_nothing(group: Up, tmp_path: Path, signu
             assert popen.wait(WITHIN)
             held.let_go()
     assert group.main("primary")
+
+
+def test_a_client_that_goes_at_once_leaves_nothing_open(group: Up) -> None:
+    def opened() -> int:
+        return len(os.listdir(f"/proc/{group.supervisor}/fd"))
+
+    control = Client(f"{group.run}/control.sock")
+    assert control.status().ready
+    before = opened()
+    for _ in range(50):
+        control.exec("primary", ["sleep", "inf"], descriptors=[0, 1, 2]).close()
+    eventually(lambda: opened() <= before)
+    eventually(lambda: len(group.processes()) == 1)
 
 
 def test_what_a_command_leaves_behind_is_killed(group: Up, tmp_path: Path) -> None:
