@@ -30,7 +30,7 @@ JSON = "application/json"
 
 
 class Request(Struct):
-    """What was asked. `descriptors` are the route's to close, once it has taken them."""
+    """What was asked; `accept` is the header. `descriptors` are the route's to close, once it has taken them."""
 
     method: str
     path: str
@@ -39,6 +39,7 @@ class Request(Struct):
     peer: Peer
     access: Access
     descriptors: list[int]
+    accept: str = ""
 
 
 class Response(Struct):
@@ -124,7 +125,10 @@ class Connection:
         path, _, query = head.target.decode("ascii").partition("?")
         method = head.method.decode("ascii")
         given = self._descriptors
-        return Request(method, path, query, body, self._peer, self._access, given)
+        accept = b",".join(value for name, value in head.headers if name == b"accept")
+        return Request(
+            method, path, query, body, self._peer, self._access, given, accept.decode("latin-1")
+        )
 
     async def _body(self, limit: asyncio.Timeout) -> bytes:
         body = b""

@@ -1,4 +1,8 @@
-"""The group in figures, as OpenMetrics text (https://openmetrics.io), by prometheus-client."""
+"""The group in figures, for Prometheus and those who read its formats, by prometheus-client.
+
+Who accepts OpenMetrics (https://openmetrics.io) gets it, as Prometheus does; who doesn't say so gets
+the older text format, which promtool and others want.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -10,7 +14,7 @@ from prometheus_client.core import (
     StateSetMetricFamily,
 )
 from prometheus_client.metrics_core import Metric
-from prometheus_client.openmetrics.exposition import generate_latest
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from pairvisor import __version__
@@ -20,12 +24,12 @@ GROUP_STATES = ("starting", "running", "stopping", "backoff", "succeeded", "fail
 MEMBER_STATES = ("waiting", *GROUP_STATES)
 
 
-def expose(status: Status) -> bytes:
-    """The text for a scrape."""
+def expose(status: Status, accept: str) -> tuple[bytes, str]:
+    """The text for a scrape by one who accepts that, and its media type."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Status(status))
-    text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
-    return text
+    encode, media = choose_encoder(accept)
+    return encode(registry), media
 
 
 class _Status(Collector):

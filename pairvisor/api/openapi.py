@@ -8,7 +8,7 @@ from msgspec.json import schema, schema_components
 from pairvisor import __version__
 from pairvisor.api.connection import JSON
 from pairvisor.api.routes import ROUTES, Route
-from pairvisor.api.views import STREAM
+from pairvisor.api.views import METRICS, OPENMETRICS, STREAM
 from pairvisor.record.model import Failure
 
 REFERENCE = "#/components/schemas/{name}"
@@ -75,6 +75,8 @@ def _success(route: Route) -> dict[str, Any]:
             "schema": {"type": "string"} if route.answers is None else _reference(route.answers)
         }
     }
+    if route.media == METRICS:
+        content[OPENMETRICS] = content[METRICS]
     if route.streams is not None:
         # OpenAPI 3.1 has no word for a stream's items: the description has.
         name = route.streams.__name__

@@ -79,9 +79,9 @@ ROUTES = (
     Route(
         method="GET",
         path="/v1/metrics",
-        summary="The group in figures, as OpenMetrics text.",
+        summary="The group in figures, for Prometheus: its text format, or OpenMetrics.",
         handler=views.metrics,
-        media=views.OPENMETRICS,
+        media=views.METRICS,
     ),
     Route(
         method="GET",

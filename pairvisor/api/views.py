@@ -12,6 +12,7 @@ from pairvisor.runtime.control import Control
 from pairvisor.runtime.reader import Reader
 
 STREAM = "text/event-stream"
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 AT_ONCE = 500  # lines in one piece of an answer
 
@@ -42,7 +43,8 @@ async def timeline(control: Control, request: Request, query: asked.Nothing) -> 
 async def metrics(control: Control, request: Request, query: asked.Nothing) -> Response:
     from pairvisor.api.exposition import expose  # noqa: PLC0415 - at the first scrape
 
-    return Response(body=expose(control.status()), media=OPENMETRICS)
+    text, media = expose(control.status(), request.accept)
+    return Response(body=text, media=media)
 
 
 async def openapi(control: Control, request: Request, query: asked.Nothing) -> Response:

@@ -53,12 +53,14 @@ The socket's mode is 0600, with a `control_group` 0660, so most others can't eve
 
 CURL = "curl --unix-socket $PAIRVISOR_CONTROL "
 ON = "http://localhost/v1"
+OPENMETRICS = "-H 'Accept: application/openmetrics-text; version=1.0.0'"
 FOLLOWED = " # until the group ends, or Ctrl-C"
 
 # What stands behind curl, without the path where that is all.
 EXAMPLES = {
     "/v1/events": [f"'{ON}/events?n=20'", f"--no-buffer '{ON}/events?follow=true'{FOLLOWED}"],
     "/v1/logs": [f"'{ON}/logs?member=web&n=10'", f"--no-buffer '{ON}/logs?follow=true'{FOLLOWED}"],
+    "/v1/metrics": [f"{ON}/metrics", f"{OPENMETRICS} {ON}/metrics"],
     "/v1/start": [f'{ON}/start -d \'{{"members": ["tls"]}}\''],
     "/v1/stop": [
         f'{ON}/stop -d \'{{"members": ["tls"]}}\'',
@@ -83,6 +85,8 @@ NOTES = {
     "/v1/logs": "What was read last is kept in memory, some hundred kilobytes for each member, and "
     "of the run before, too. One that follows and is too slow gets an event `dropped` with the "
     "number of bytes that it has missed.",
+    "/v1/metrics": "Who accepts OpenMetrics gets it, as Prometheus does; others get Prometheus' text "
+    "format. Where the manifest has `metrics`, the same is at `/metrics` of that address.",
     "/v1/stop": "With no member named the group stops and the supervisor ends. A member that was "
     "stopped stays down until it is started or the group starts anew.",
     "/v1/signal": "What the member makes of it is judged as always: a SIGKILL is a failure.",

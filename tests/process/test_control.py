@@ -51,7 +51,8 @@ def ask(group: Up, route: str, body: dict[str, Any] | None = None) -> tuple[int,
         while piece := client.recv(1 << 16):
             answer += piece
     first, _, rest = answer.partition(b"\r\n\r\n")
-    return int(first.split()[1]), json.loads(rest) if b"chunked" not in first else rest
+    is_json = b"application/json" in first and b"chunked" not in first
+    return int(first.split()[1]), json.loads(rest) if is_json else rest
 
 
 def events(group: Up, kind: str) -> list[Any]:
