@@ -8,7 +8,6 @@ once nothing does. From then on its events tell how it goes.
 import os
 import shlex
 import sys
-from contextlib import closing
 from time import monotonic
 from typing import NoReturn
 
@@ -16,7 +15,7 @@ import pairvisor
 from pairvisor.api.client import Client, ControlError
 from pairvisor.cli import exits, groups, past
 from pairvisor.cli.exits import fail
-from pairvisor.cli.following import Leaving, looks
+from pairvisor.cli.following import Leaving, followed
 from pairvisor.cli.manifests import load_or_exit
 from pairvisor.cli.measures import span
 from pairvisor.cli.nearest import nearest
@@ -102,8 +101,8 @@ class Start:
         leaving = Leaving(os.path.dirname(self._client.path))
         status: Status | None = None
         try:
-            with closing(looks(self._client, since=self._first())) as found:
-                for event, seen in found:
+            with followed(self._client, since=self._first()) as looks:
+                for event, seen in looks:
                     status = seen or status
                     if seen and is_ready(seen):
                         return self._is_ready(monotonic() - began)

@@ -2,14 +2,14 @@
 
 import os
 import sys
-from contextlib import closing
+from collections.abc import Iterator
 from time import monotonic
 
 import click
 
 from pairvisor.api.client import Client
 from pairvisor.cli import documents, exits, groups, options, past
-from pairvisor.cli.following import Leaving, looks
+from pairvisor.cli.following import Leaving, Look, followed
 from pairvisor.cli.measures import span
 from pairvisor.cli.screen import Screen
 from pairvisor.record.model import Event, Kind, Status
@@ -31,44 +31,52 @@ def command(*, group: str | None, file: str | None, no_wait: bool, as_json: bool
 
 
 def bring_down(target: groups.Target, *, waits: bool, as_json: bool) -> None:
-    client, leaving = target.client, Leaving(os.path.dirname(target.client.path))
-    began = monotonic()
-    answer = client.stop()
+    """Stop the whole group, say the result, and exit if it is a failure."""
+    client = target.client
     if not waits:
+        answer = client.stop()
         if as_json:
             documents.show(answer)
         else:
-            click.echo(answer.text)
+            click.echo(f"{target.name}: asked to stop")
         return
-    end = _follow(client, answer.event)
+    began = monotonic()
+    leaving = Leaving(os.path.dirname(client.path))
+    end = _follow(client)
     leaving.wait()
     if as_json:
         documents.show(past.result(target))
     else:
-        result = end.text if end else f"the supervisor of group {target.name} was killed"
-        click.echo(f"{result}, after {span(monotonic() - began)}")
+        text = end.text if end else f"the supervisor of group {target.name} was killed"
+        click.echo(f"{text}, after {span(monotonic() - began)}")
     if end is None or end.status:
         sys.exit(exits.NO)
 
 
-def _follow(client: Client, since: int) -> Event | None:
-    """To the last event of the group."""
+def _follow(client: Client) -> Event | None:
+    """Ask for it, and wait for the last event of the group."""
     screen = Screen.of_stdout()
     try:
-        with closing(looks(client, since=since)) as found:
-            for event, status in found:
-                if event.kind is Kind.GROUP_ENDED:
-                    return event
-                if event.kind is Kind.MEMBER_KILLED:
-                    screen.say(screen.text(event.text))
-                if status:
-                    screen.progress(progress(status))
+        with followed(client) as looks:
+            client.stop()
+            return _last(looks, screen)
     except KeyboardInterrupt:
         screen.progress("")
         sys.stderr.write("pairvisor: it goes on stopping\n")
         raise
     finally:
         screen.progress("")
+
+
+def _last(looks: Iterator[Look], screen: Screen) -> Event | None:
+    next(looks, None)  # at how it was before
+    for event, status in looks:
+        if event.kind is Kind.GROUP_ENDED:
+            return event
+        if event.kind is Kind.MEMBER_KILLED:
+            screen.say(screen.text(event.text))
+        if status:
+            screen.progress(progress(status))
     return None
 
 

@@ -7,8 +7,8 @@ can happen unseen between the look and the following.
 
 import fcntl
 import os
-from collections.abc import Collection, Generator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from math import inf
 from typing import NamedTuple
 
@@ -42,26 +42,30 @@ class Look(NamedTuple):
     status: Status | None
 
 
-def looks(
-    client: Client,
-    since: int | None = None,
-    within: float = inf,
-    kinds: Collection[Kind] = CHANGES,
-) -> Generator[Look]:
-    """At the group, now and after each event of these kinds, to its end.
+@contextmanager
+def followed(
+    client: Client, since: int | None = None, within: float = inf
+) -> Iterator[Iterator[Look]]:
+    """Looks at the group, after each event that may have changed it, to its end.
 
-    `since` is the id of an event there was; without it, the latest. Raises TimedOutError.
+    The first is at an event that there was: the one with the id `since`, or else the latest. It
+    has come when this returns, so nothing that is asked for from then on can be missed. Raises
+    TimedOutError.
     """
     first = {"n": 1} if since is None else {"since": since - 1}
-    is_first = True
     with closing(client.follow_events(**first, within=within)) as events:
-        try:
-            for event in events:
-                if is_first or event.kind in kinds:
-                    yield Look(event, _status(client, event))
-                is_first = False
-        except LostError:  # it was killed
-            return
+        latest = next(events, None)
+        yield iter(()) if latest is None else _looks(client, latest, events)
+
+
+def _looks(client: Client, latest: Event, events: Iterator[Event]) -> Iterator[Look]:
+    yield Look(latest, _status(client, latest))
+    try:
+        for event in events:
+            if event.kind in CHANGES:
+                yield Look(event, _status(client, event))
+    except LostError:  # it was killed
+        return
 
 
 def _status(client: Client, event: Event) -> Status | None:

@@ -25,6 +25,6 @@ def command(*, group: str | None, file: str | None, dry_run: bool, as_json: bool
     screen = Screen.of_stdout()
     for warning in reload.warnings:
         click.echo(f"{warning} (warning)", err=True)
-    click.echo(screen.text(reload.text))
-    for change in reload.changes:
-        click.echo(f"  {screen.text(change.text)}")
+    prefix = "dry run: " if dry_run else ""
+    for line in reload.text.split("; "):
+        click.echo(f"{prefix}{screen.text(line)}")

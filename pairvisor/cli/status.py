@@ -1,7 +1,7 @@
 """`pairvisor status`."""
 
 import os
-from contextlib import closing, suppress
+from contextlib import suppress
 from math import inf
 
 import click
@@ -9,7 +9,7 @@ import click
 from pairvisor.api.client import LostError, NotRunningError, TimedOutError
 from pairvisor.cli import documents, exits, groups, options, past
 from pairvisor.cli.exits import fail
-from pairvisor.cli.following import Leaving, looks
+from pairvisor.cli.following import Leaving, followed
 from pairvisor.cli.measures import now, span
 from pairvisor.cli.screen import Screen
 from pairvisor.cli.statuses import is_ready, readiness, shown
@@ -74,9 +74,9 @@ def _wait(target: groups.Target, screen: Screen, wanted: str, within: float) -> 
     client, leaving = target.client, Leaving(os.path.dirname(target.client.path))
     status: Status | None = None
     try:
-        with closing(looks(client, within=within)) as found:
-            for _, now_ in found:
-                status = now_ or status
+        with followed(client, within=within) as looks:
+            for _, seen in looks:
+                status = seen or status
                 if status and wanted == "ready" and is_ready(status):
                     return ""
                 if status:

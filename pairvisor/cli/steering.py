@@ -2,8 +2,7 @@
 
 import signal as signals
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from time import monotonic
 
 import click
@@ -11,7 +10,7 @@ import click
 from pairvisor.api.client import Client
 from pairvisor.cli import documents, down, exits, groups, members, options
 from pairvisor.cli.exits import fail
-from pairvisor.cli.following import looks
+from pairvisor.cli.following import Look, followed
 from pairvisor.cli.groups import suggestion
 from pairvisor.cli.measures import span
 from pairvisor.cli.screen import Screen
@@ -82,10 +81,11 @@ def _steer(
     client = target.client
     names = members.meant(names, client.status())
     began = monotonic()
-    answer = _ask(client, verb, names)
     problem = ""
     if waits:
-        problem = _await(client, Wish(verb, names, answer.event))
+        answer, problem = _follow(client, verb, names)
+    else:
+        answer = _ask(client, verb, names)
     if as_json:
         documents.show(answer)
     elif not problem:
@@ -107,25 +107,30 @@ def _ask(client: Client, verb: str, names: tuple[str, ...]) -> Answer:
             return client.restart(names)
 
 
-def _await(client: Client, wish: Wish) -> str:
-    """Until it has happened; otherwise why it has not."""
+def _follow(client: Client, verb: str, names: tuple[str, ...]) -> tuple[Answer, str]:
+    """Ask, and wait until it has happened; otherwise why it has not."""
     screen = Screen.of_stdout()
     try:
-        with closing(looks(client, since=wish.since)) as found:
-            for event, status in found:
-                wish.note(event)
-                if status and wish.is_fulfilled(status):
-                    return ""
-                if wish.is_dashed(event):
-                    return event.text
-                if status:
-                    screen.progress(wish.awaited(status))
+        with followed(client) as looks:
+            answer = _ask(client, verb, names)
+            return answer, _await(Wish(verb, names, answer.event), looks, screen)
     except KeyboardInterrupt:
         screen.progress("")
         sys.stderr.write("pairvisor: what was asked for goes on\n")
         raise
     finally:
         screen.progress("")
+
+
+def _await(wish: Wish, looks: Iterator[Look], screen: Screen) -> str:
+    for event, status in looks:
+        wish.note(event)
+        if status and wish.is_fulfilled(status):
+            return ""
+        if wish.is_dashed(event):
+            return event.text
+        if status:
+            screen.progress(wish.awaited(status))
     return "the supervisor was killed"
 
 

@@ -2,7 +2,7 @@
 
 from pairvisor.core import effects as do
 from pairvisor.core.events import Exit
-from pairvisor.core.state import Cause, GroupPhase, GroupState, MemberState, Phase
+from pairvisor.core.state import Cause, GroupPhase, GroupState, MemberState, Phase, Reason
 from pairvisor.record import model, words
 
 GROUP: dict[GroupPhase, model.GroupState] = {
@@ -38,9 +38,11 @@ def group(state: GroupState, finish: do.Finish | None) -> model.GroupState:
 
 def member(state: MemberState, *, was_told: bool) -> model.MemberState:
     """A member's. One that has ended succeeded, failed, or did what it was told to do."""
+    if state.held and state.phase is Phase.WAITING:
+        return "stopped"
     if state.phase is not Phase.ENDED:
         return MEMBER[state.phase]
-    if state.cause is not None:
+    if state.cause is not None and state.cause.reason is not Reason.REQUEST:
         return "failed"
     return "stopped" if was_told or not state.succeeded else "succeeded"
 
