@@ -10,6 +10,7 @@ import atheris
 
 with atheris.instrument_imports():
     import asyncio
+    import os
     import socket
     from typing import Any
 
@@ -101,6 +102,11 @@ class StandIn:
 
     def signal(self, name: str, number: int, by: model.Caller) -> model.Answer:
         return ANSWER
+
+    async def execute(self, asked: object, sent: list[int]) -> model.Executed:
+        for descriptor in sent:
+            os.close(descriptor)
+        return model.Executed(status=0)
 
     def reload(self, by: model.Caller, *, dry_run: bool) -> model.Answer:
         return ANSWER
