@@ -84,8 +84,8 @@ def _row(member: MemberStatus, at: float) -> list[Cell]:
         Cell(str(member.pid or "")),
         Cell("" if since is None else span(at - since)),
         Cell(str(member.restarts)),
-        Cell("" if member.cpu_seconds is None else span(member.cpu_seconds)),
-        Cell("" if member.memory is None else size(member.memory)),
+        Cell(span(member.cpu_seconds) if lives and member.cpu_seconds is not None else ""),
+        Cell(size(member.memory) if lives and member.memory is not None else ""),
         Cell(member.concern),
         Cell(_last_end(member, at)),
     ]
@@ -105,7 +105,7 @@ def _last_end(member: MemberStatus, at: float) -> str:
     if member.exit is None:
         return ""
     why = _why(member.name, member.exit, member.cause)
-    when = f",{ago(member.cause.at, at)}" if member.cause else ""
+    when = f",{ago(member.ended_at, at)}" if member.ended_at else ""
     return end(member.exit) + when + (f" ({why})" if why else "")
 
 

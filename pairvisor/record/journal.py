@@ -23,6 +23,7 @@ class About(Struct):
     started_at: str | None = None
     ready_at: str | None = None
     exit: model.Exit | None = None
+    ended_at: str | None = None
     cause: model.Cause | None = None
     is_ready: bool = False
     was_told: bool = False  # to stop, in this run
@@ -142,7 +143,7 @@ class Journal:
     def _member_exited(self, news: do.Moved, about: About, at: str) -> None:
         if news.exit is None:
             return
-        about.exit = states.exit_document(news.exit)
+        about.exit, about.ended_at = states.exit_document(news.exit), at
         text = f"{news.member} {words.end(news.exit)}"
         cause = about.told or about.signalled
         about.exited = about.restarts_for = self._add(

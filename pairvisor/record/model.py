@@ -120,6 +120,7 @@ class MemberStatus(Document, frozen=True):
     log_bytes: int  # that it has written since the supervisor started
     exit: Exit | None  # of the run before this one, or of the last
     cause: Cause | None
+    ended_at: str | None = None  # of that run
 
 
 class Status(Document, frozen=True):

@@ -62,6 +62,7 @@ def _member(supervisor: Supervisor, member: MemberState, usage: Usage | None) ->
         processes=usage.processes if usage else None,
         log_bytes=supervisor.pump.rings.written(spec.name),
         exit=about.exit,
+        ended_at=about.ended_at,
         cause=about.cause,
     )
 

@@ -30,6 +30,7 @@ INIT = MemberStatus(
     processes=None,
     log_bytes=120,
     exit=Exit(code=0),
+    ended_at="2026-05-01T11:57:00.600Z",
     cause=None,
 )
 TLS = MemberStatus(
@@ -49,6 +50,7 @@ TLS = MemberStatus(
     processes=2,
     log_bytes=4096,
     exit=KILLED,
+    ended_at="2026-05-01T11:56:58.000Z",
     cause=CAUSE,
 )
 WEB = MemberStatus(
@@ -68,6 +70,7 @@ WEB = MemberStatus(
     processes=5,
     log_bytes=1 << 20,
     exit=Exit(signal="SIGTERM"),
+    ended_at="2026-05-01T11:56:58.400Z",
     cause=None,
 )
 STATUS = Status(
