@@ -21,7 +21,7 @@ from pairvisor.api.client import Client, LostError, NotRunningError, TimedOutErr
 from pairvisor.cli import groups, options, past
 from pairvisor.cli.measures import now, seconds_of, size, span
 from pairvisor.cli.screen import BOLD, DIM, MAGENTA, RED, Screen
-from pairvisor.cli.statuses import OVER, colours, headline
+from pairvisor.cli.statuses import OVER, colours, headlines
 from pairvisor.cli.table import Cell, Column, lines
 from pairvisor.record.model import MemberStatus, Status
 
@@ -40,10 +40,10 @@ COLUMNS = (
     Column("PID", rank=4, is_number=True),
     Column("UP", rank=3, is_number=True),
     Column("RESTARTS", rank=2, is_number=True),
-    Column("CPU %", is_number=True),
+    Column("CPU%", is_number=True),
     Column("MEMORY", is_number=True),
     Column("PROCS", rank=6, is_number=True),
-    Column("LOG/S", rank=1, is_number=True),
+    Column("LOG B/S", rank=1, is_number=True),
     Column("ROLE", rank=5),
     Column("CONCERN", rank=7, least=12),
 )
@@ -79,7 +79,8 @@ def command(*, group: str | None, file: str | None) -> None:
         _watch(client)
         result = past.result(target)
         if result is not None and result.state in OVER:
-            click.echo(headline(result, screen, now()))
+            for line in headlines(result, screen, now()):
+                click.echo(line)
         return
     before = _sample(client)
     select.select([], [], [], SOON)
@@ -90,7 +91,7 @@ def command(*, group: str | None, file: str | None) -> None:
 def shown(before: Sample, latest: Sample, screen: Screen, at: float, rows: int = 0) -> list[str]:
     """Lines, no more than there are rows; 0 is no limit."""
     uses = [_use(member, before, latest) for member in latest.status.members]
-    head = [headline(latest.status, screen, at), _totals(uses), ""]
+    head = [*headlines(latest.status, screen, at), _totals(uses), ""]
     room = rows - len(head) - 2 if rows else len(uses)
     more = len(uses) - room
     if more > 0:
@@ -120,7 +121,7 @@ def _totals(uses: Sequence[Use]) -> str:
     cpu = sum(use.cpu or 0 for use in uses)
     memory = sum(use.member.memory or 0 for use in uses)
     processes = sum(use.member.processes or 0 for use in uses)
-    return f"{cpu:.0f} % of a processor, {size(memory)} of memory, {processes} processes"
+    return f"{cpu:.0f}% CPU, {size(memory)} memory, {processes} processes"
 
 
 def _row(use: Use, at: float) -> list[Cell]:
