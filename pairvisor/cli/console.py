@@ -9,7 +9,7 @@ import select
 
 STDOUT = 1
 CLEAR = b"\r\x1b[2K"
-COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
+COLOURS = (36, 32, 35, 33, 34, 95, 94)  # those that read well on light and on dark
 OWN = "pairvisor"
 
 

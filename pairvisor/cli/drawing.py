@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
 from pairvisor.cli.measures import span
-from pairvisor.cli.timeline import duration, extent, headline, settled
+from pairvisor.cli.timeline import critical_path, duration, extent, headline, settled
 from pairvisor.record.model import Bar, Timeline
 
 WIDTH, NAMES, RIGHT = 800, 150, 70  # of all, of the names, of the times
@@ -48,9 +48,9 @@ width="{WIDTH}" height="{height}" role="img">
 
 def _body(timeline: Timeline, height: int) -> Iterator[str]:
     seconds = extent(timeline) or 1.0
-    state, _, critical = headline(timeline).partition("; ")
-    yield f'<text class="title" x="12" y="22">{escape(f"{timeline.group}: {state}")}</text>'
-    yield f'<text class="faint" x="12" y="40">{escape(critical)}</text>'
+    title = escape(f"{timeline.group}: {headline(timeline)}")
+    yield f'<text class="title" x="12" y="22">{title}</text>'
+    yield f'<text class="faint" x="12" y="40">{escape(critical_path(timeline))}</text>'
     for step in range(STEPS + 1):
         x = _x(seconds * step / STEPS, seconds)
         label = span(seconds * step / STEPS)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pairvisor.cli.measures import seconds_of, size, span
-from pairvisor.cli.screen import BOLD, GREEN, MAGENTA, RED, Screen
+from pairvisor.cli.screen import BOLD, GREEN, MAGENTA, RED, Screen, width
 from pairvisor.cli.table import Cell, Column, lines
 from pairvisor.record.model import Cause, Exit, MemberStatus, Status
 
@@ -26,7 +26,7 @@ COLUMNS = (
 
 def shown(status: Status, screen: Screen, at: float) -> Iterator[str]:
     """All of it, line by line, at that time of the wall clock."""
-    yield headline(status, screen, at)
+    yield from headlines(status, screen, at)
     for problem in status.degraded:
         yield screen.paint(screen.text(f"degraded: {problem}"), RED)
     if status.members:
@@ -35,20 +35,31 @@ def shown(status: Status, screen: Screen, at: float) -> Iterator[str]:
         yield from _last_lines(status, screen)
 
 
-def headline(status: Status, screen: Screen, at: float) -> str:
-    name = screen.paint(status.group, BOLD)
+def headlines(status: Status, screen: Screen, at: float) -> Iterator[str]:
+    """The group in a line; a terminal that is too narrow has the cause below that."""
+    facts = _facts(status, at)
+    why = screen.text(status.cause.text) if status.cause else ""
+    whole = f"{status.group}: {status.state}{facts}"
     state = screen.paint(status.state, *colours(status.state, is_ready=status.ready))
-    return f"{name}: {state}" + screen.text(_since_when_and_why(status, at))
+    line = f"{screen.paint(status.group, BOLD)}: {state}{facts}"
+    if not why:
+        yield line
+    elif screen.columns is None or width(f"{whole}: {why}") <= screen.columns:
+        yield f"{line}: {why}"
+    else:
+        from textwrap import wrap  # noqa: PLC0415 - seldom
+
+        yield f"{line}:"
+        yield from wrap(why, screen.columns, initial_indent="  ", subsequent_indent="  ")
 
 
-def _since_when_and_why(status: Status, at: float) -> str:
-    why = f": {status.cause.text}" if status.cause else ""
+def _facts(status: Status, at: float) -> str:
     if status.state in OVER:
         code = f" with exit code {status.exit_status}" if status.exit_status else ""
-        return f"{ago(status.ended_at, at)}{code}{why}"
+        return f"{ago(status.ended_at, at)}{code}"
     ready = f", {readiness(status)}" if status.state in ("starting", "running") else ""
     up = f", up {span(at - seconds_of(status.started_at))}" if status.started_at else ""
-    return f"{ready}{up}, {restarts_in_words(status.restarts)}{why}"
+    return f"{ready}{up}, {restarts_in_words(status.restarts)}"
 
 
 def is_ready(status: Status) -> bool:
@@ -87,7 +98,7 @@ def _row(member: MemberStatus, at: float) -> list[Cell]:
         Cell(span(member.cpu_seconds) if lives and member.cpu_seconds is not None else ""),
         Cell(size(member.memory) if lives and member.memory is not None else ""),
         Cell(member.concern),
-        Cell(_last_end(member, at)),
+        Cell(_last_end(member, at), short=end(member.exit) if member.exit else ""),
     ]
 
 

@@ -15,8 +15,11 @@ NARROW = 1  # a gap, where there is not room for all
 
 
 class Cell(NamedTuple):
+    """`short` is for where there is not room for the whole text."""
+
     text: str
     colours: tuple[int, ...] = ()
+    short: str = ""
 
 
 class Column(NamedTuple):
@@ -31,7 +34,7 @@ class Column(NamedTuple):
 
 def lines(screen: Screen, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[str]:
     """The table's lines, the titles first. A column in which all cells are empty is left out."""
-    shown = [[Cell(screen.text(cell.text), cell.colours) for cell in row] for row in rows]
+    shown = [[cell._replace(text=screen.text(cell.text)) for cell in row] for row in rows]
     used = [i for i in range(len(columns)) if any(row[i].text for row in shown)]
     wanted = {i: max(width(columns[i].title), *(width(r[i].text) for r in shown)) for i in used}
     widths, gap = _fitted(columns, wanted, screen.columns)
@@ -80,7 +83,8 @@ def _line(
 ) -> str:
     parts = []
     for i, wide in widths.items():
-        text = cut(row[i].text, wide)
+        fits = width(row[i].text) <= wide or not row[i].short
+        text = cut(row[i].text if fits else row[i].short, wide)
         blank = " " * (wide - width(text))
         painted = screen.paint(text, *row[i].colours)
         parts.append(blank + painted if columns[i].is_number else painted + blank)

@@ -75,7 +75,10 @@ def _glyphs() -> Glyphs:
 
 def lines(timeline: Timeline, screen: Screen, glyphs: Glyphs) -> Iterator[str]:
     """A line for the group, and a bar for each member."""
-    yield f"{screen.paint(timeline.group, BOLD)}: {headline(timeline)}"
+    head, path = headline(timeline), critical_path(timeline)
+    if width(f"{timeline.group}: {head}; {path}") <= (screen.columns or PIPED):
+        head += f"; {path}" if path else ""
+    yield f"{screen.paint(timeline.group, BOLD)}: {head}"
     names = [cut(bar.member, LONGEST_NAME) for bar in timeline.bars]
     took = [duration(bar) for bar in timeline.bars]
     left, right = max(map(width, names), default=0), max(map(len, took), default=0)
@@ -91,12 +94,15 @@ def lines(timeline: Timeline, screen: Screen, glyphs: Glyphs) -> Iterator[str]:
 
 
 def headline(timeline: Timeline) -> str:
-    """`ready after 1.2s, start 3`, and the critical path."""
+    """`ready after 1.2s, start 3`."""
     state = "not ready yet" if timeline.took is None else f"ready after {span(timeline.took)}"
-    path = [bar for bar in timeline.bars if bar.is_critical]
-    path.sort(key=lambda bar: bar.spawned or 0)
-    critical = f"; critical path: {', '.join(bar.member for bar in path)}" if path else ""
-    return f"{state}, start {timeline.round}{critical}"
+    return f"{state}, start {timeline.round}"
+
+
+def critical_path(timeline: Timeline) -> str:
+    """`critical path: db, web`."""
+    path = sorted((bar.spawned or 0, bar.member) for bar in timeline.bars if bar.is_critical)
+    return f"critical path: {', '.join(member for _, member in path)}" if path else ""
 
 
 def extent(timeline: Timeline) -> float:
