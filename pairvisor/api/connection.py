@@ -84,6 +84,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._descriptors: list[int] = []
         self._patience = ASKING
+        self._is_head = False  # an answer to that has no body
         self.is_idle = True
 
     async def serve(self) -> None:
@@ -121,6 +122,7 @@ class Connection:
             head = await self._event(limit)
             if not isinstance(head, h11.Request):
                 raise GoneError
+            self._is_head = head.method == b"HEAD"
             body = await self._body(limit)
         path, _, query = head.target.decode("ascii").partition("?")
         method = head.method.decode("ascii")
@@ -194,7 +196,7 @@ class Connection:
 
     async def _answer_and_send(self, request: Request) -> None:
         response = await self._answer(request)
-        await self._send(response, has_body=request.method != "HEAD")
+        await self._send(response)
 
     def _look_for_end(self, task: "asyncio.Task[None]") -> None:
         """Bytes can wait; one that has only ended his side of it (nc, socat) still listens."""
@@ -204,7 +206,7 @@ class Connection:
         if any(mask & (select.POLLHUP | select.POLLERR) for _, mask in poll.poll(0)):
             task.cancel()
 
-    async def _send(self, response: Response, *, has_body: bool = True) -> None:
+    async def _send(self, response: Response) -> None:
         headers = [("Content-Type", response.media), *response.headers]
         body = response.body
         if isinstance(body, bytes):
@@ -212,7 +214,7 @@ class Connection:
         head = h11.Response(status_code=response.status, headers=headers)
         await self._write(self._http.send(head))
         if isinstance(body, bytes):
-            if has_body:
+            if not self._is_head:
                 await self._write(self._http.send(h11.Data(data=body)))
         else:
             async with aclosing(body) as pieces:

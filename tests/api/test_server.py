@@ -154,6 +154,17 @@ def test_a_head_and_a_body_that_are_too_long_are_refused(serving: Serving) -> No
     serving(test)
 
 
+@pytest.mark.parametrize("body", [b"", b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n"])
+def test_a_head_request_is_answered_without_a_body(serving: Serving, body: bytes) -> None:
+    async def test(served: Served) -> None:
+        head = b"HEAD /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        answer = await served.say(head + (body or b"\r\n"))
+        assert status_of(answer) in (200, 400)
+        assert answer.endswith(b"\r\n\r\n")
+
+    serving(test)
+
+
 def test_who_never_finishes_is_closed_in_time(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
