@@ -76,8 +76,7 @@ def command(*, group: str | None, file: str | None) -> None:
     client = Client(target.client.path, PATIENCE)
     screen = Screen.of_stdout()
     if screen.is_terminal:
-        _watch(client)
-        result = past.result(target)
+        result = past.result(target) if _watch(client) else None
         if result is not None and result.state in OVER:
             for line in headlines(result, screen, now()):
                 click.echo(line)
@@ -149,8 +148,8 @@ def _sample(client: Client) -> Sample:
     return Sample(client.status(), monotonic())
 
 
-def _watch(client: Client) -> None:
-    """Until a key ends it, or the group has ended."""
+def _watch(client: Client) -> bool:
+    """Until a key ends it, or the group has ended: whether it has."""
     from rich.console import Console  # noqa: PLC0415 - for nothing else, and it takes 50 ms
     from rich.live import Live  # noqa: PLC0415 - as above
 
@@ -163,7 +162,7 @@ def _watch(client: Client) -> None:
             live.update(_page(before, latest, complaint), refresh=True)
             key = _wait(keys, until)
             if key and key in QUIT:
-                return
+                return False
             if monotonic() < until:
                 continue  # another key, or another size
             try:
@@ -171,7 +170,7 @@ def _watch(client: Client) -> None:
             except TimedOutError as error:
                 complaint = str(error)
             except (NotRunningError, LostError):
-                return
+                return True
             until = monotonic() + PERIOD
 
 
