@@ -68,7 +68,7 @@ def _seconds(start: Event, end: Event) -> float:
 
 def _critical(group: Group, marks: dict[str, _Marks]) -> set[str]:
     """From the last to become ready back through whom each waited for the longest."""
-    done = {name: m.ready for name, m in marks.items() if m.ready is not None}
+    done = {name: (m.ready, _order(m)) for name, m in marks.items() if m.ready is not None}
     found: set[str] = set()
     name = max(done, key=lambda one: done[one], default=None)
     while name is not None and name not in found:
