@@ -18,15 +18,16 @@ COMMANDS = {
     "stop": "Stop members, or the whole group.",
     "restart": "Restart members, or the whole group.",
     "signal": "Send a signal to a member.",
+    "exec": "Run a command as a member runs.",
     "reload": "Let the group read its manifest anew.",
     "top": "Watch the group and its members, live.",
     "timeline": "Show who waited for whom in the last start.",
     "metrics": "Print the group's metrics.",
     "ls": "List the groups on this machine.",
-    "exec": "Run a command as a member runs.",
     "check": "Say all that is wrong with a manifest.",
     "plan": "Show who starts and stops when, and what waits for what.",
     "schema": "Print the manifest's JSON Schema.",
+    "doctor": "Say what this machine offers, and what it lacks.",
 }
 FAMILIES = dict.fromkeys(("start", "stop", "restart", "signal"), "steering")
 
