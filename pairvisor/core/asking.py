@@ -65,9 +65,9 @@ def _start_held(group: GroupState, request: int, now: float) -> None:
     held = {name: member for name, member in group.members.items() if member.held}
     for name, member in held.items():
         member.asked = cause_of(request, "to start", now, name)
-        if member.phase is not Phase.WAITING:
-            gates = member.after.items()
-            member.unmet = {on for on, gate in gates if on in held and gate in NOT_ENDS}
+        before = member.unmet if member.phase is Phase.WAITING else set()
+        gates = member.after.items()
+        member.unmet = before | {on for on, gate in gates if on in held and gate in NOT_ENDS}
         _set_free(group, member)
     for member in held.values():
         starting.admit(group, member, now)
@@ -113,12 +113,11 @@ def _start_waiting(group: GroupState, member: MemberState, cause: Cause, now: fl
 
 def _run_again(group: GroupState, member: MemberState, cause: Cause, now: float) -> None:
     """Its next run, at once, or once the present one has ended."""
-    member.asked = cause
+    member.asked, member.unmet = cause, set()
     count_on(group, member)
     if member.phase in (Phase.ENDED, Phase.BACKOFF):
         starting.spawn(group, member, now)
     else:
-        member.unmet = set()
         member.sequel = Sequel.RESPAWN
 
 
@@ -142,8 +141,7 @@ def _ends(member: MemberState) -> bool:
 
 def restart(group: GroupState, member: MemberState, cause: Cause, now: float) -> None:
     if member.phase in STARTABLE:
-        member.sequel, member.asked = Sequel.RESPAWN, cause
-        member.unmet = set()
+        member.sequel, member.asked, member.unmet = Sequel.RESPAWN, cause, set()
         count_on(group, member)
         stopping.end_as_asked(group, member, now)
     elif member.phase is not Phase.WAITING or member.sequel is not Sequel.END:

@@ -83,7 +83,6 @@ def spawn(group: GroupState, member: MemberState, now: float) -> None:
     member.spawned = False
     member.exit = member.cause = member.asked = None
     member.sequel = Sequel.END
-    member.unmet = set()
     member.ready_since = inf
     member.tallies = {}
     is_init = member.spec.role is Role.INIT
@@ -176,7 +175,7 @@ def is_open(member: MemberState, gate: Gate) -> bool:
     """Whether one that comes in now has to wait for that."""
     match gate:
         case Gate.STARTED:
-            return member.spawned
+            return member.spawned and not member.held
         case Gate.READY:
             return member.phase is Phase.RUNNING and member.spec.role is not Role.INIT
         case Gate.SUCCEEDED:

@@ -154,7 +154,9 @@ def entrants_start(judge: "Judge", entry: Entry, _: GroupPhase) -> Wrong:
         return None
     for name, life in history.lives.items():
         if life.entered and life.phase is Phase.WAITING and name in history.spec.members:
-            shut = [on for on, gate in life.after.items() if not _is_open(history, on, gate)]
+            shut = life.needs
+            if shut is None:
+                shut = {on for on, gate in life.after.items() if not _is_open(history, on, gate)}
             if not shut and not life.held and not life.skipped:
                 return f"{name} still waits"
     return None
@@ -162,11 +164,14 @@ def entrants_start(judge: "Judge", entry: Entry, _: GroupPhase) -> Wrong:
 
 def _is_open(history: History, on: str, gate: Gate) -> bool:
     life = history.lives[on]
-    if life.doomed or gate not in life.opened:
+    if life.doomed or life.again or life.phase is Phase.WAITING or gate not in life.opened:
         return False
     if gate is Gate.READY:
         return life.phase is Phase.RUNNING and life.spec.role is not Role.INIT
-    return gate is Gate.STARTED or life.phase is Phase.ENDED
+    if gate is Gate.STARTED:
+        return life.phase in STARTABLE and life.answered
+    down = life.phase is Phase.ENDED and not life.held
+    return down and (gate is Gate.ENDED or life.succeeded)
 
 
 def who_has_to_go_goes(judge: "Judge", _: Entry, __: GroupPhase) -> Wrong:

@@ -32,6 +32,7 @@ from pairvisor.manifest.group import Gate, Group, Hook, Member, Purpose, Restart
 
 LAST_CALL = 2.0  # the contract's "2 s later"; not imported, so that a change of the core's shows
 RESTING = frozenset({Phase.WAITING, Phase.ENDED, Phase.UNKILLABLE})
+NOT_ENDS = frozenset({Gate.STARTED, Gate.READY})
 TOLD = frozenset({Phase.PRE_STOP, Phase.STOPPING})
 
 
@@ -42,6 +43,7 @@ class Restarts(Struct):
     level: int = 0
     highest: int = 0  # with those that may have been decided when the group's stop came first
     at: list[float] = []
+    counted_from: float = -inf  # the limit is that of a later manifest
     due: tuple[float, float] = (0.0, 0.0)  # the shortest and the longest wait that is right
 
 
@@ -77,15 +79,18 @@ class Life(Struct):
     held: bool = False  # was stopped as asked
     again: bool = False  # its next run was asked for
     skipped: bool = False  # an init that came too late for this round
+    ran: bool = False  # in this round
     is_free: bool = False  # somebody asked for it, whatever its gates say, in this round
     entered: bool = False  # came in, or was replaced, since its round began
     doomed: bool = False  # a reload replaces this run, or ends it
     closed: set[Gate] = field(default_factory=set)  # that this run has opened for nobody
     first: set[str] = field(default_factory=set)  # who has to end before it is told
+    needs: set[str] | None = None  # who has to come up before it does, and nobody else
 
     @property
-    def opens(self) -> set[Gate]:
-        return self.closed if self.doomed else self.opened
+    def succeeded(self) -> bool:
+        good = self.exit is not None and self.exit.code in self.spec.success_codes
+        return good and not self.told_alone
 
     def gating(self) -> Purpose | None:
         """The probe that says that its start is over."""
@@ -172,12 +177,19 @@ class History:
     def _become_ready(self, life: Life) -> None:
         if life.spec.role is not Role.INIT and life.ready_at == inf:
             life.ready_at = self.now
-            life.opens.add(Gate.READY)
+            self._open(life, Gate.READY)
             self.unsettled.discard(life.spec.name)
 
     @property
     def goes_on(self) -> bool:
         return self.phase in GOES_ON
+
+    def _open(self, life: Life, gate: Gate) -> None:
+        (life.closed if life.doomed else life.opened).add(gate)
+        for other in () if life.doomed else life.waiters:
+            waiter = self.lives[other]
+            if waiter.needs and waiter.after.get(life.spec.name) is gate:
+                waiter.needs.discard(life.spec.name)
 
     def _count_on(self, life: Life) -> None:
         if self.phase is GroupPhase.STARTING and life.spec.name in self.counted:
@@ -197,7 +209,7 @@ class History:
         if life.phase is not Phase.STARTING or life.answered:
             return
         life.answered = True
-        life.opens.add(Gate.STARTED)
+        self._open(life, Gate.STARTED)
         if Hook.POST_START not in life.spec.hooks:
             self._begin_to_watch(life)
 
@@ -255,8 +267,9 @@ class History:
         life.passes, life.fails, life.passed = {}, {}, set()
         life.ready_at = life.told_at = life.signalled_at = life.killed_at = life.failed_at = inf
         life.told_alone = life.told_as_asked = life.watched = False
-        life.held = life.again = life.skipped = life.doomed = False
-        life.closed, life.first = set(), set()
+        life.held = life.again = life.skipped = life.doomed = life.entered = False
+        life.ran = True
+        life.closed, life.first, life.needs = set(), set(), None
 
     def _told(self, life: Life) -> None:
         if life.told_at == inf:
@@ -303,9 +316,9 @@ class History:
         if effect.phase is Phase.ENDED and not self.stops:
             self._ended(life)
         elif effect.phase is Phase.WAITING:
-            life.opened = set()
-            life.again = False
+            life.again = life.doomed = False
         if effect.phase in (Phase.ENDED, Phase.BACKOFF):
+            life.doomed = False
             for other in self.lives.values():
                 other.first.discard(effect.member)
 
@@ -325,8 +338,7 @@ class History:
         if life.held or life.skipped:
             return
         life.opened.add(Gate.ENDED)
-        good = life.exit is not None and life.exit.code in life.spec.success_codes
-        if good and not life.told_alone:
+        if life.succeeded:
             life.opened.add(Gate.SUCCEEDED)
 
     def _group_moved(self, effect: do.GroupMoved) -> None:
@@ -355,7 +367,8 @@ class History:
         for name, life in self.lives.items():
             life.spec = self.spec.members.get(name, life.spec)
             life.held = life.again = life.skipped = life.is_free = life.entered = False
-            life.doomed = False
+            life.doomed = life.ran = False
+            life.opened, life.needs = set(), None
 
     def _swallow(self, life: Life) -> None:
         """It may have been about to restart alone, which counts although it didn't."""
@@ -375,15 +388,18 @@ class History:
     def _start_requested(self, _: StartRequested) -> None:
         self.is_hurried |= self.phase in (GroupPhase.STOPPING, GroupPhase.BACKOFF)
         if self.goes_on:
-            for life in self.lives.values():
-                if life.held:
-                    self._set_free(life)
+            held = {name for name, life in self.lives.items() if life.held}
+            for name in held:
+                self._set_free(self.lives[name], held)
 
-    def _set_free(self, life: Life) -> None:
+    def _set_free(self, life: Life, held: set[str]) -> None:
         """It starts in its order, among those that start with it."""
         self._count_on(life)
         self.had_entrants = True
-        life.entered |= life.phase is not Phase.WAITING
+        life.entered = True
+        if life.phase is not Phase.WAITING:
+            gates = life.after.items()
+            life.needs = {on for on, gate in gates if on in held and gate in NOT_ENDS}
         life.again = life.phase in ENDING
         life.held = False
 
@@ -414,7 +430,7 @@ class History:
             # Whether it was to start again only the core knows: the judge will say.
             self._swallow(life)
             return
-        life.held, life.again = True, False
+        life.held, life.again, life.skipped = True, False, False
         life.first = set()
         if life.phase not in STARTABLE:
             self.unsettled.discard(life.spec.name)
@@ -455,7 +471,7 @@ class History:
         """Those before are nothing to a new limit."""
         if spec.restart != self.spec.restart:
             for restarts in (self.restarts, *(life.restarts for life in self.lives.values())):
-                restarts.at = []
+                restarts.counted_from = self.now
 
     def _enlist(self, spec: Member) -> None:
         """A new member, which may have the name of an old one."""
@@ -532,10 +548,11 @@ class History:
             if life.phase in ENDING and not life.again:
                 self._swallow(life)
             life.doomed = life.phase in STARTABLE
-            life.again = name in entering and life.phase not in RESTING | {Phase.BACKOFF}
+            life.again = name in entering and life.phase not in RESTING
             life.skipped = name in skipped
             life.held = False
-            life.entered = name in entering
+            life.entered = name not in leaving
+            life.needs = None
 
     def _count_anew(self, old_counted: set[str], entering: set[str], skipped: set[str]) -> None:
         if self.phase is not GroupPhase.STARTING:
@@ -554,7 +571,8 @@ class History:
             return
         if is_up and difference(life.spec, spec).process:
             return
-        life.entered |= life.spec.after != spec.after
+        life.entered |= not is_up and life.spec.after != spec.after
+        life.needs = None
         old, life.spec = life.spec.probes, spec
         if old == spec.probes or not is_up or spec.role is Role.INIT:
             return

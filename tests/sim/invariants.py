@@ -101,8 +101,10 @@ def order_up(judge: Judge, _: Entry, effect: do.Spawn) -> Wrong:
     for it. Who runs again, by its fate, has been through them."""
     lives = judge.history.lives
     life = lives[effect.member]
-    if life.is_free or (life.phase is Phase.BACKOFF and life.spec.after != life.after):
+    if life.is_free or (life.ran and not life.entered):
         return None
+    if life.needs is not None:
+        return f"waits for {life.needs}" if life.needs else None
     for name, gate in life.after.items():
         if gate not in lives[name].opened:
             return f"waits for {name} to be {gate}"
@@ -286,7 +288,8 @@ def nothing_alive_at_the_end(judge: Judge, _: Entry, __: do.Finish) -> Wrong:
 
 
 def deaths_we_caused_never_count(judge: Judge, entry: Entry, before: GroupPhase) -> Wrong:
-    """What members do while the group stops changes neither its aim, its cause nor a backoff."""
+    """What members do while the group stops changes neither its aim, its cause nor a backoff; and
+    no backoff knows of an end that was asked for."""
     state, event = judge.world.state, entry.event
     level, goal = state.backoff.level, (state.goal, state.cause)
     caused = before is GroupPhase.STOPPING and isinstance(event, Exited | ProbeEnded | HookEnded)
@@ -296,19 +299,23 @@ def deaths_we_caused_never_count(judge: Judge, entry: Entry, before: GroupPhase)
     if caused and level != judge.level:
         wrong = f"the group's backoff went from {judge.level} to {level}"
     judge.level, judge.goal = level, goal
-    if isinstance(event, Exited | ProbeEnded | HookEnded) and event.member in state.members:
-        level = state.members[event.member].backoff.level
-        before_that = judge.levels.get(event.member, 0)
-        as_asked = isinstance(event, Exited) and judge.history.lives[event.member].told_as_asked
-        if (caused or as_asked) and level != before_that:
-            wrong = f"its backoff went from {before_that} to {level}"
-        judge.levels[event.member] = level
-    elif type(event) is TimePassed:
-        for effect in entry.effects:
-            if type(effect) is do.Moved:
-                if (member := state.members.get(effect.member)) is not None:
-                    judge.levels[effect.member] = member.backoff.level
+    if isinstance(event, Exited | ProbeEnded | HookEnded):
+        life = judge.history.lives[event.member]
+        caused |= isinstance(event, Exited) and life.told_as_asked and life.run == event.run
+        for name, was, level in _levels(judge, {event.member}):
+            wrong = f"{name}'s backoff went from {was} to {level}" if caused else wrong
+    else:
+        _levels(judge, {e.member for e in entry.effects if type(e) is do.Moved})
     return wrong
+
+
+def _levels(judge: Judge, names: set[str]) -> list[tuple[str, int, int]]:
+    """Of those whose backoff has changed since it was last looked at; the looks are noted."""
+    members = judge.world.state.members
+    found = {name: members[name].backoff.level for name in names & members.keys()}
+    changed = [(n, judge.levels.get(n, 0), level) for n, level in found.items()]
+    judge.levels |= found
+    return [(name, was, level) for name, was, level in changed if was != level]
 
 
 def stop_always_wins(judge: Judge, _: Entry, effect: do.Finish) -> Wrong:
@@ -416,6 +423,7 @@ def group_backoff(judge: Judge, _: Entry, effect: do.GroupMoved) -> Wrong:
     if effect.phase is not GroupPhase.BACKOFF:
         return None
     if history.cause is not None and history.cause.reason is Reason.REQUEST:
+        history.restarts.due = (history.now, inf)
         return "it was asked for" if effect.delay else None
     low, high = _next_wait(history, history.restarts, history.stop_began, history.ready_at)
     history.restarts.due = (history.now + effect.delay, inf)
@@ -469,7 +477,8 @@ def _over_the_limit(restarts: Restarts) -> Wrong:
     policy = restarts.policy
     if not policy.limit:
         return None
-    within = [at for at in restarts.at if at > restarts.at[-1] - policy.within]
+    since = max(restarts.at[-1] - policy.within, restarts.counted_from)
+    within = [at for at in restarts.at if at > since]
     return f"{len(within)} restarts in a row" if len(within) > policy.limit else None
 
 

@@ -83,8 +83,8 @@ MUTATIONS = [
     Mutation(
         "a backoff goes on in a stop",
         "stopping",
-        "            move(group, member, Phase.ENDED)\n    release",
-        "            pass\n    release",
+        "            move(group, member, Phase.ENDED)\n    _limit",
+        "            pass\n    _limit",
     ),
     # What a stop leads to
     Mutation(
