@@ -84,7 +84,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._descriptors: list[int] = []
         self._patience = ASKING
-        self._is_head = False  # an answer to that has no body
+        self._is_head = False  # an answer to that request has no body
         self.is_idle = True
 
     async def serve(self) -> None:
@@ -118,6 +118,7 @@ class Connection:
         return self._http.our_state is self._http.their_state is h11.DONE
 
     async def _request(self) -> Request:
+        self._is_head = False
         async with asyncio.timeout(self._patience) as limit:
             head = await self._event(limit)
             if not isinstance(head, h11.Request):

@@ -50,6 +50,8 @@ class Server:
     def accept(self) -> None:
         """Take all that have come, up to a batch: supervision has its turn after it."""
         for _ in range(BATCH):
+            if len(self._connections) >= self._most and self._make_room():
+                return  # its descriptor is free in the next turn
             try:
                 client, _ = self._listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
@@ -73,7 +75,7 @@ class Server:
             self._loop.call_later(PAUSE, self._loop.add_reader, self._listener, self.accept)
 
     def _begin(self, client: socket.socket) -> None:
-        if len(self._connections) >= self._most and not self._make_room():
+        if len(self._connections) >= self._most:
             client.close()
             return
         client.setblocking(False)

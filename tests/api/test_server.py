@@ -165,6 +165,15 @@ def test_a_head_request_is_answered_without_a_body(serving: Serving, body: bytes
     serving(test)
 
 
+def test_garbage_after_a_head_request_is_answered_with_a_body(serving: Serving) -> None:
+    async def test(served: Served) -> None:
+        answer = await served.say(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n" + b"garbage\r\n\r\n")
+        assert answer.count(b"HTTP/1.1 ") == 2
+        assert b"not HTTP/1.1" in answer
+
+    serving(test)
+
+
 def test_who_never_finishes_is_closed_in_time(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
