@@ -78,11 +78,16 @@ def _success(route: Route) -> dict[str, Any]:
     if route.media == METRICS:
         content[OPENMETRICS] = content[METRICS]
     if route.streams is not None:
-        # OpenAPI 3.1 has no word for a stream's items: the description has.
-        name = route.streams.__name__
-        described = f"Server-sent events; the data of each is a {name}."
-        content[STREAM] = {"schema": {"type": "string", "description": described}}
+        content[STREAM] = {"schema": _streamed(route.streams)}
     return {"description": route.summary, "content": content}
+
+
+def _streamed(type_: Any) -> dict[str, Any]:
+    """One server-sent event, as OpenAPI 3.2 describes them."""
+    text = {"type": "string"}
+    data = {"contentMediaType": JSON, "contentSchema": _reference(type_)}
+    properties = {"event": text, "id": text, "data": text | data}
+    return {"type": "object", "properties": properties, "required": ["event", "data"]}
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
