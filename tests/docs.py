@@ -7,6 +7,7 @@ manifest's keys from its model, the states from the core's table; a test holds e
 import json
 import os
 import tempfile
+from inspect import cleandoc
 from pathlib import Path
 
 import click
@@ -171,7 +172,12 @@ def _in_ticks(rows: dict[str, str]) -> dict[str, str]:
 
 
 def _unwrapped(text: str) -> str:
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    return "\n\n".join(map(_paragraph, cleandoc(text).split("\n\n")))
+
+
+def _paragraph(text: str) -> str:
+    """A line each, where click is told by a \\b not to wrap it."""
+    return text.removeprefix("\b\n") if text.startswith("\b") else " ".join(text.split())
 
 
 def _plan_of_example() -> str:

@@ -4,6 +4,7 @@ from difflib import get_close_matches
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from pairvisor import __version__
 
@@ -28,6 +29,7 @@ COMMANDS = {
     "plan": "Show who starts and stops when, and what waits for what.",
     "schema": "Print the manifest's JSON Schema.",
     "doctor": "Say what this machine offers, and what it lacks.",
+    "completion": "Print a shell's script for completion.",
 }
 FAMILIES = dict.fromkeys(("start", "stop", "restart", "signal"), "steering")
 
@@ -56,6 +58,15 @@ class Commands(click.Group):
             near = get_close_matches(args[0], COMMANDS, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"{error.message}{hint}", ctx) from None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """As click does, without importing each command for a word about it."""
+        commands = [
+            CompletionItem(name, help=about)
+            for name, about in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

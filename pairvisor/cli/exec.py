@@ -8,6 +8,7 @@ import click
 
 from pairvisor.api.client import Client
 from pairvisor.cli import attach, options
+from pairvisor.cli.completing import complete_members
 from pairvisor.cli.exits import fail
 from pairvisor.cli.groups import answers, find
 from pairvisor.record.model import Executed
@@ -15,7 +16,7 @@ from pairvisor.record.model import Executed
 
 @click.command("exec", context_settings={"allow_interspersed_args": False})
 @options.group
-@click.argument("member")
+@click.argument("member", shell_complete=complete_members)
 @click.argument("words", metavar="[--] COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(group: str | None, file: str | None, member: str, words: tuple[str, ...]) -> None:
     """Run a command as a member runs: in its environment, its working directory, its umask.

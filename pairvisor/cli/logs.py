@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 import click
 
 from pairvisor.cli import documents, groups, members, options, past
+from pairvisor.cli.completing import complete_members
 from pairvisor.cli.console import COLOURS
 from pairvisor.cli.measures import size
 from pairvisor.cli.screen import Screen
@@ -15,7 +16,7 @@ WHEN_FOLLOWING = 10  # lines from before, where nobody says how many
 
 
 @click.command("logs")
-@click.argument("names", nargs=-1, metavar="[MEMBER]...")
+@click.argument("names", nargs=-1, metavar="[MEMBER]...", shell_complete=complete_members)
 @options.group_to_follow
 @click.option("-n", "count", metavar="N", type=click.IntRange(0), help="The last N lines at most.")
 @click.option(

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import click
 
+from pairvisor.cli.completing import complete_files, complete_groups
 from pairvisor.cli.measures import now, rfc3339
 from pairvisor.cli.nearest import NAME
 
@@ -15,6 +16,7 @@ file = click.option(
     "-f",
     "--file",
     metavar="FILE",
+    shell_complete=complete_files,
     help=f"The manifest. Default: {NAME} in this folder, or in one above it.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
@@ -40,7 +42,11 @@ def group_to_follow(command: Command) -> Command:
 
 
 _by_name = click.option(
-    "-g", "--group", metavar="NAME", help="The group by its name: see `pairvisor ls`."
+    "-g",
+    "--group",
+    metavar="NAME",
+    shell_complete=complete_groups,
+    help="The group by its name: see `pairvisor ls`.",
 )
 
 
@@ -48,6 +54,7 @@ def _by_manifest(*names: str) -> Callable[[Command], Command]:
     return click.option(
         *names,
         metavar="FILE",
+        shell_complete=complete_files,
         help=f"The group by its manifest. Default: {NAME} in this folder, or in one above it.",
     )
 

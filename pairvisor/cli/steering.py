@@ -9,6 +9,7 @@ import click
 
 from pairvisor.api.client import Client
 from pairvisor.cli import documents, down, exits, groups, members, options
+from pairvisor.cli.completing import complete_members, complete_signals
 from pairvisor.cli.exits import fail
 from pairvisor.cli.following import Look, followed
 from pairvisor.cli.groups import suggestion
@@ -27,7 +28,7 @@ def _options(function: Function) -> Function:
         options.as_json,
         options.no_wait,
         options.group,
-        click.argument("names", nargs=-1, metavar="[MEMBER]..."),
+        click.argument("names", nargs=-1, metavar="[MEMBER]...", shell_complete=complete_members),
     ):
         function = option(function)
     return function
@@ -135,8 +136,8 @@ def _await(wish: Wish, looks: Iterator[Look], screen: Screen) -> str:
 
 
 @click.command("signal")
-@click.argument("signal", metavar="SIGNAL")
-@click.argument("member", metavar="MEMBER")
+@click.argument("signal", metavar="SIGNAL", shell_complete=complete_signals)
+@click.argument("member", metavar="MEMBER", shell_complete=complete_members)
 @options.group
 @options.as_json
 @groups.answers()

@@ -3,6 +3,7 @@
 import click
 
 from pairvisor.cli import documents, groups, members, options, past
+from pairvisor.cli.completing import complete_members
 from pairvisor.cli.events import shown
 from pairvisor.cli.measures import now
 from pairvisor.cli.screen import Screen
@@ -10,7 +11,7 @@ from pairvisor.record.model import Why
 
 
 @click.command("why")
-@click.argument("member", required=False, metavar="[MEMBER]")
+@click.argument("member", required=False, metavar="[MEMBER]", shell_complete=complete_members)
 @options.group
 @options.as_json
 @groups.answers()
