@@ -11,22 +11,27 @@ WIDTH, NAMES, RIGHT = 800, 150, 70  # of all, of the names, of the times
 ROW, BAR = 26, 14
 TOP, BOTTOM = 68, 14
 STEPS = 4
+# No custom properties: not every program that shows an SVG knows them.
 STYLE = """
-  svg { background: #fff; --text: #1f2328; --faint: #6e7781; --line: #d0d7de;
-        --bar: #2da44e; --critical: #bf3989; }
-  @media (prefers-color-scheme: dark) {
-    svg { background: #0d1117; --text: #e6edf3; --faint: #8b949e; --line: #30363d;
-          --bar: #3fb950; --critical: #db61a2; }
-  }
-  text { font: 12px system-ui, sans-serif; fill: var(--text); }
+  .page { fill: #fff; }
+  text { font: 12px system-ui, sans-serif; fill: #1f2328; }
   .title { font-weight: 600; font-size: 14px; }
-  .faint { fill: var(--faint); }
+  .faint { fill: #6e7781; }
   .right { text-anchor: end; }
   .middle { text-anchor: middle; }
-  .grid { stroke: var(--line); }
-  .waiting { stroke: var(--faint); stroke-dasharray: 2 4; }
-  .bar { fill: var(--bar); }
-  .critical { fill: var(--critical); }
+  .grid { stroke: #d0d7de; }
+  .waiting { stroke: #6e7781; stroke-dasharray: 2 4; }
+  .bar { fill: #2da44e; }
+  .critical { fill: #bf3989; }
+  @media (prefers-color-scheme: dark) {
+    .page { fill: #0d1117; }
+    text { fill: #e6edf3; }
+    .faint { fill: #8b949e; }
+    .grid { stroke: #30363d; }
+    .waiting { stroke: #8b949e; }
+    .bar { fill: #3fb950; }
+    .critical { fill: #db61a2; }
+  }
 """
 
 
@@ -41,6 +46,7 @@ def drawing(timeline: Timeline) -> str:
 width="{WIDTH}" height="{height}" role="img">
 <title>{title}</title>
 <style>{STYLE}</style>
+<rect class="page" width="{WIDTH}" height="{height}"/>
 {body}
 </svg>
 """

@@ -13,7 +13,6 @@ import glob
 import os
 import re
 import shlex
-import stat
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -161,7 +160,8 @@ def _near(written: str, names: list[str]) -> str:
 def _runs(name: str) -> list[str]:
     """The runtime folders that may be the group's, the likeliest first."""
     usual = find_places(name, os.environ, os.geteuid()).run
-    return list(dict.fromkeys([usual, *(f"{folder}/{name}" for folder in _folders())]))
+    found = [usual] if _is_trusted(os.path.dirname(usual)) else []
+    return list(dict.fromkeys([*found, *(f"{folder}/{name}" for folder in _folders())]))
 
 
 def _folders() -> list[str]:
@@ -171,7 +171,7 @@ def _folders() -> list[str]:
     found = [f"{session.rstrip('/')}/pairvisor"] if session.startswith("/") else []
     temporary = [os.environ.get("TMPDIR") or TEMPORARY, TEMPORARY]
     found += ["/run/pairvisor", *(f"{folder.rstrip('/')}/pairvisor-{uid}" for folder in temporary)]
-    return [folder for folder in dict.fromkeys(found) if _owner(folder) in (0, uid)]
+    return [folder for folder in dict.fromkeys(found) if _is_trusted(folder)]
 
 
 def _all_folders() -> list[str]:
@@ -179,12 +179,12 @@ def _all_folders() -> list[str]:
     return list(dict.fromkeys([*_folders(), *sorted(others)]))
 
 
-def _owner(folder: str) -> int | None:
+def _is_trusted(folder: str) -> bool:
+    """Whether nobody else could have put it, or a link, there."""
     try:
-        about = os.lstat(folder)
+        return os.lstat(folder).st_uid in (0, os.geteuid())
     except OSError:
-        return None
-    return about.st_uid if stat.S_ISDIR(about.st_mode) else None
+        return False
 
 
 def _whose(name: str, run: str) -> str:

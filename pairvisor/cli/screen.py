@@ -7,6 +7,7 @@ what there is, as it is. Of the colours only those are used that read well on li
 
 import os
 import sys
+from textwrap import wrap
 
 STDOUT = 1
 RED, GREEN, MAGENTA = 31, 32, 35
@@ -41,6 +42,13 @@ class Screen:
     def text(self, text: str) -> str:
         """As it can be shown there."""
         return text.translate(_VISIBLE) if self.is_terminal else text
+
+    def wrapped(self, text: str, indent: str = "") -> list[str]:
+        """In lines that end where words do; a pipe has one."""
+        shown = f"{indent}{self.text(text)}"
+        if self.columns is None or width(shown) <= self.columns:
+            return [shown]
+        return wrap(shown, self.columns, subsequent_indent=indent)
 
     def paint(self, text: str, *codes: int) -> str:
         if not self.has_colour or not codes:

@@ -47,10 +47,8 @@ def headlines(status: Status, screen: Screen, at: float) -> Iterator[str]:
     elif screen.columns is None or width(f"{whole}: {why}") <= screen.columns:
         yield f"{line}: {why}"
     else:
-        from textwrap import wrap  # noqa: PLC0415 - seldom
-
         yield f"{line}:"
-        yield from wrap(why, screen.columns, initial_indent="  ", subsequent_indent="  ")
+        yield from screen.wrapped(status.cause.text if status.cause else "", "  ")
 
 
 def _facts(status: Status, at: float) -> str:

@@ -49,12 +49,12 @@ def _fitted(
     if available is None or _total(wanted, GAP) <= available:
         return wanted, GAP
     widths = dict(wanted)
-    while (least := _least(columns, widths)) > available:
+    while _least(columns, widths) > available:
         droppable = [i for i in widths if columns[i].rank]
         if not droppable:
             break
         del widths[max(droppable, key=lambda i: columns[i].rank)]
-    gap = GAP if least + len(widths) <= available else NARROW
+    gap = GAP if _total(widths, GAP) <= available else NARROW
     return _shrunk(columns, widths, _total(widths, gap) - available), gap
 
 
@@ -69,12 +69,12 @@ def _least(columns: Sequence[Column], widths: dict[int, int]) -> int:
 
 
 def _shrunk(columns: Sequence[Column], widths: dict[int, int], excess: int) -> dict[int, int]:
-    """The widest of those that may give way does so, until they fit or can't any more."""
+    """The least important of those that may give way does so, until they fit or none can."""
     found = dict(widths)
     for _ in range(excess):
         soft = [i for i, wide in found.items() if wide > (columns[i].least or wide)]
         if soft:
-            found[max(soft, key=lambda i: found[i])] -= 1
+            found[max(soft, key=lambda i: columns[i].rank)] -= 1
     return found
 
 

@@ -26,7 +26,8 @@ def command(member: str | None, group: str | None, file: str | None, as_json: bo
         documents.show(why)
         return
     screen, today = Screen.of_stdout(), now()
-    click.echo(screen.text(why.text))
+    for line in screen.wrapped(why.text):
+        click.echo(line)
     for event in reversed(why.events):
         click.echo(f"  {shown(event, screen, today)}")
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,19 @@ def start(cli: Cli) -> Iterator[Start]:
         group.popen.wait()
         assert group.popen.stdout is not None
         group.popen.stdout.close()
+
+
+@pytest.fixture
+def background(cli: Cli) -> Iterator[None]:
+    """For tests that start groups in the background: what is left at the end is killed."""
+    yield
+    runtime = f"XDG_RUNTIME_DIR={cli.env['XDG_RUNTIME_DIR']}".encode()
+    run = f"PAIRVISOR_RUN={cli.env['XDG_RUNTIME_DIR']}/".encode()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if runtime in variables or any(v.startswith(run) for v in variables):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 @pytest.fixture
