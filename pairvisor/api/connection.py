@@ -30,7 +30,10 @@ JSON = "application/json"
 
 
 class Request(Struct):
-    """What was asked; `accept` is the header. `descriptors` are the route's to close, once it has taken them."""
+    """What was asked; `accept` is the header.
+
+    `descriptors` are the route's to close, once it has taken them.
+    """
 
     method: str
     path: str

@@ -1,7 +1,7 @@
 """The group in figures, for Prometheus and those who read its formats, by prometheus-client.
 
-Who accepts OpenMetrics (https://openmetrics.io) gets it, as Prometheus does; who doesn't say so gets
-the older text format, which promtool and others want.
+Who accepts OpenMetrics (https://openmetrics.io) gets it, as Prometheus does; who doesn't say so
+gets the older text format, which promtool and others want.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,8 +13,8 @@ from prometheus_client.core import (
     InfoMetricFamily,
     StateSetMetricFamily,
 )
-from prometheus_client.metrics_core import Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from pairvisor import __version__

@@ -12,6 +12,7 @@ class Watching:
     def __init__(self, control: Control, supervisor: Supervisor) -> None:
         self._control = control
         self._say = supervisor.pump.say
+        self._told: set[str] = set()
         listener = Listener(self._changed, self._manifest_changed, self._troubled)
         self._watch = Watch(supervisor.group, supervisor.manifest, listener)
         control.on_reload = self._watch.update
@@ -38,6 +39,7 @@ class Watching:
                 self._say(f"reloaded: {line}")
 
     def _troubled(self, troubles: list[str]) -> None:
-        for trouble in troubles:
-            self._say(f"not watched: {trouble}")
-            self._control.records.fault(f"not watched: {trouble}")
+        """Each is said once; all of them come whenever one is new."""
+        for trouble in set(troubles) - self._told:
+            self._say(trouble)
+        self._told = set(troubles)

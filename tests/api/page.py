@@ -85,8 +85,8 @@ NOTES = {
     "/v1/logs": "What was read last is kept in memory, some hundred kilobytes for each member, and "
     "of the run before, too. One that follows and is too slow gets an event `dropped` with the "
     "number of bytes that it has missed.",
-    "/v1/metrics": "Who accepts OpenMetrics gets it, as Prometheus does; others get Prometheus' text "
-    "format. Where the manifest has `metrics`, the same is at `/metrics` of that address.",
+    "/v1/metrics": "Who accepts OpenMetrics gets it, as Prometheus does; others get Prometheus' "
+    "text format. Where the manifest has `metrics`, the same is at `/metrics` of that address.",
     "/v1/stop": "With no member named the group stops and the supervisor ends. A member that was "
     "stopped stays down until it is started or the group starts anew.",
     "/v1/signal": "What the member makes of it is judged as always: a SIGKILL is a failure.",
