@@ -39,9 +39,9 @@ class Console:
             self._prefixes[member] = self._prefix(member, colour)
         return self._prefixes[member]
 
-    def lines(self, member: str, stream: str, lines: list[bytes]) -> None:
+    def lines(self, member: str, stream: str, text: bytes) -> None:
         prefix = self._prefix_of(member)
-        self._write(prefix + (b"\n" + prefix).join(lines) + b"\n")
+        self._write(prefix + text[:-1].replace(b"\n", b"\n" + prefix) + b"\n")
 
     def say(self, text: str) -> None:
         self._write(self._own + text.encode(errors="replace") + b"\n")
@@ -64,7 +64,7 @@ class Silence:
 
     is_terminal = False
 
-    def lines(self, member: str, stream: str, lines: list[bytes]) -> None:
+    def lines(self, member: str, stream: str, text: bytes) -> None:
         """Nobody is there."""
 
     def say(self, text: str) -> None:

@@ -35,8 +35,8 @@ TURN = 0.0001
 class Sink(Protocol):
     """Where lines go. Called on the pump's thread only; may block."""
 
-    def lines(self, member: str, stream: str, lines: list[bytes]) -> None:
-        """Whole lines, without their ends."""
+    def lines(self, member: str, stream: str, text: bytes) -> None:
+        """Whole lines, each with its newline."""
 
     def say(self, text: str) -> None:
         """A word of the supervisor's own."""
@@ -166,21 +166,22 @@ class Pump:
     def _take(self, source: Source, piece: bytes) -> None:
         """Keep it, and pass on the lines that end with it."""
         continues = bool(source.rest)
-        lines = (source.rest + piece).split(b"\n")
-        source.rest = lines.pop()
+        end = piece.rfind(b"\n") + 1
+        text = source.rest + piece[:end] if end else b""
+        source.rest = piece[end:] if end else source.rest + piece
         ends = bool(source.rest) and (not piece or len(source.rest) > LONGEST_LINE)
         if ends:
-            lines.append(source.rest)
+            text += source.rest + b"\n"
             source.rest = b""
         if piece or ends:
             self.rings.put(
                 source.member, source.run, source.stream, piece, continues=continues, ends=ends
             )
-        if lines:
-            self._pass_on(source, lines)
+        if text:
+            self._pass_on(source, text)
 
-    def _pass_on(self, source: Source, lines: list[bytes]) -> None:
+    def _pass_on(self, source: Source, text: bytes) -> None:
         if source.watch is not None:
-            for line in lines:
+            for line in text[:-1].split(b"\n"):
                 source.watch(line)
-        self._sink.lines(source.member, source.stream, lines)
+        self._sink.lines(source.member, source.stream, text)

@@ -42,13 +42,16 @@ class Reader:
         self._position = 0  # the last piece that is used up
         self._offsets: dict[tuple[str, str], int] = {}  # bytes of a stream that are taken or lost
         self._dropped: dict[str, int] = {}
-        self._last: deque[Line] | None = None  # the unfinished lines, when it has come to them
+        self._unfinished: deque[Line] = deque(maxlen=wanted.n)  # comes last
         with rings.lock:
             self._end = rings.sequence
             self._runs = {name: ring.previous for name, ring in rings.by_member.items()}
-            surplus = 0 if wanted.n is None else self._go_back(wanted.n)
+            if not wanted.follows:
+                self._unfinished.extend(self._all_unfinished())
+            last = 0 if wanted.n is None else self._go_back(wanted.n)
             self._note_offsets()
-            self._skip(surplus)
+            if last:
+                self._skip_to(last)
 
     def take(self, limit: int) -> tuple[list[LogLine], dict[str, int]]:
         """The next lines, `limit` at most, and how many bytes were lost on the way, by member.
@@ -74,12 +77,14 @@ class Reader:
     def _left(self) -> Iterator[Line]:
         """All that is left. May be given up after any line: the next call goes on behind it."""
         for piece in self._pieces():
+            if piece.sequence > self._end and not self._wanted.follows:
+                break
             self._note_lost(piece)
             if self._wants(piece):
                 yield from self._lines(piece)
             self._use_up(piece)
-        if not self._wanted.follows:
-            yield from self._unfinished()
+        while self._unfinished:
+            yield self._unfinished.popleft()
 
     def _lines(self, piece: Piece) -> Iterator[Line]:
         key = piece.member, piece.stream
@@ -98,14 +103,8 @@ class Reader:
             return b""
         return self._rings.by_member[piece.member].before(piece)
 
-    def _unfinished(self) -> Iterator[Line]:
-        """The lines that nobody has ended."""
-        if self._last is None:
-            self._last = deque(self._all_unfinished(), maxlen=self._wanted.n)
-        while self._last:
-            yield self._last.popleft()
-
     def _all_unfinished(self) -> list[Line]:
+        """The lines that nobody has ended."""
         found = [line for ring in self._chosen() for line in ring.unfinished()]
         return sorted(
             (line for line in found if self._wants(line[0])), key=lambda line: line[0].sequence
@@ -148,18 +147,19 @@ class Reader:
         self._offsets[piece.member, piece.stream] = piece.end
 
     def _go_back(self, n: int) -> int:
-        """To the piece in which the last n lines begin; how many in it are before those."""
-        left = n
-        if not self._wanted.follows:
-            left = max(n - len(self._all_unfinished()), 0)
+        """To the piece in which the last n lines begin; of how many it has the end, if not of all.
+
+        Backwards, and without a look at what is before.
+        """
+        wanted, left = 0, n - len(self._unfinished)
         parts = [reversed(part) for ring in self._chosen() for part in ring.after(0)]
         for piece in heapq.merge(*parts, key=sequence_of, reverse=True):
             if left <= 0:
                 self._position = piece.sequence
                 break
             if self._wants(piece):
-                left -= piece.lines
-        return max(-left, 0)
+                wanted, left = left, left - piece.lines
+        return wanted if left < 0 else 0
 
     def _note_offsets(self) -> None:
         """Where each stream begins for this reader: what is before that is not lost."""
@@ -171,14 +171,13 @@ class Reader:
             for stream, written in ring.written.items():
                 self._offsets.setdefault((member, stream), written)
 
-    def _skip(self, surplus: int) -> None:
-        """Begin behind so many lines of the first piece."""
-        piece = next(self._pieces(), None) if surplus else None
-        if piece is not None:
-            begin = 0
-            for _ in range(surplus):
-                begin = piece.data.index(b"\n", begin) + 1
-            self._offsets[piece.member, piece.stream] = piece.start + begin
+    def _skip_to(self, last: int) -> None:
+        """Begin with the last so many lines of the first piece."""
+        piece = next(self._pieces())
+        newline = len(piece.data)
+        for _ in range(last - piece.ends + 1):
+            newline = piece.data.rfind(b"\n", 0, newline)
+        self._offsets[piece.member, piece.stream] = piece.start + newline + 1
 
 
 def _documents(lines: list[Line]) -> list[LogLine]:

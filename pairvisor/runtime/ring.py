@@ -71,7 +71,7 @@ class Pieces(deque[Piece]):
 class Ring:
     """One member's. `written` counts the bytes of each stream, also those that are lost."""
 
-    def __init__(self, share: int, written: dict[str, int]) -> None:
+    def __init__(self, share: int, written: dict[Stream, int]) -> None:
         self.share = share
         self.written = written
         self.run = 0
@@ -123,10 +123,15 @@ class Ring:
 
     def unfinished(self) -> list[Line]:
         """The lines in the middle of which a stream has stopped."""
-        last = {(p.run, p.stream): p for part in (self.earlier, self.present) for p in part}
-        return [(piece, self._tail(piece)) for piece in last.values() if piece.is_unfinished]
+        parts = (self.earlier, self.present)
+        last = [_last(part, stream) for part in parts for stream in self.written]
+        return [(piece, self._tail(piece)) for piece in last if piece and piece.is_unfinished]
 
     def _tail(self, piece: Piece) -> bytes:
         begin = piece.data.rfind(b"\n") + 1
         head = self.before(piece) if piece.continues and not begin else b""
         return head + piece.data[begin:]
+
+
+def _last(pieces: Pieces, stream: Stream) -> Piece | None:
+    return next((piece for piece in reversed(pieces) if piece.stream == stream), None)

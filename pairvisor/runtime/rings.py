@@ -31,7 +31,7 @@ class Rings:
         self.sequence = 0  # of the latest piece
         self.lock = threading.Lock()
         self.is_awaited = False
-        self._written: dict[str, dict[str, int]] = {}  # also of members that are gone
+        self._written: dict[str, dict[Stream, int]] = {}  # also of members that are gone
         self.keep(members)
 
     def keep(self, members: Collection[str]) -> None:

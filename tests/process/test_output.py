@@ -74,11 +74,11 @@ class Broken:
         self.got: list[bytes] = []
         self.said: list[str] = []
 
-    def lines(self, member: str, stream: str, lines: list[bytes]) -> None:
+    def lines(self, member: str, stream: str, text: bytes) -> None:
         self.calls += 1
         if self.calls % 2:
             raise OSError(member, stream)
-        self.got += lines
+        self.got += text.splitlines()
 
     def say(self, text: str) -> None:
         self.calls += 1

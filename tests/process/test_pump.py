@@ -12,8 +12,8 @@ class Recorder:
     def __init__(self) -> None:
         self.got: list[str] = []
 
-    def lines(self, member: str, stream: str, lines: list[bytes]) -> None:
-        self.got += [f"{member} {stream} {line.decode()}" for line in lines]
+    def lines(self, member: str, stream: str, text: bytes) -> None:
+        self.got += [f"{member} {stream} {line}" for line in text.decode().splitlines()]
 
     def say(self, text: str) -> None:
         self.got.append(text)

@@ -56,8 +56,9 @@ class Feed:
         for source in self._sources.values():
             self._pump._take(source, b"")
 
-    def lines(self, member: str, stream: str, lines: list[bytes]) -> None:
-        self.passed += [f"{member} {stream} {line.decode(errors='replace')}" for line in lines]
+    def lines(self, member: str, stream: str, text: bytes) -> None:
+        lines = text.decode(errors="replace").split("\n")[:-1]
+        self.passed += [f"{member} {stream} {line}" for line in lines]
 
     def say(self, text: str) -> None:
         self.passed.append(text)
@@ -87,14 +88,14 @@ PIECES = st.lists(
         st.sampled_from(["a", "b"]),
         st.sampled_from(["stdout", "stderr"]),
         st.sampled_from([1, 1, 1, 2]),
-        st.text("x\n", min_size=1, max_size=8).map(str.encode),
+        st.lists(st.sampled_from([b"x", b"\n", b"x" * 13]), min_size=1, max_size=6).map(b"".join),
     ),
     max_size=40,
 )
 
 
 @given(PIECES, st.integers(1, 5), st.integers(0, 12), st.booleans())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 def test_lines_are_those_that_the_pump_passes_on(
     pieces: list[tuple[str, Stream, int, bytes]], limit: int, n: int, ends: bool
 ) -> None:
@@ -278,6 +279,17 @@ def test_waking_is_once_for_each_that_waits() -> None:
     put(rings, "app", b"3\n")
     put(rings, "app", b"4\n")
     assert woken == [3]
+
+
+def test_a_reader_comes_to_its_end_however_much_is_written() -> None:
+    feed = Feed("app")
+    feed.put("app", b"one\ntwo\nth")
+    reader = feed.rings.read()
+    seen = list[LogLine]()
+    while found := reader.take(1)[0]:
+        seen += found
+        feed.put("app", b"ree\nmore")
+    assert messages(seen) == ["one", "two", "th"]
 
 
 def test_a_loop_that_is_over_costs_no_output() -> None:
