@@ -12,9 +12,8 @@ from time import monotonic
 from typing import NoReturn
 
 import pairvisor
-from pairvisor.api.client import Client, ControlError
+from pairvisor.api.client import Client, ControlError, LostError, NotRunningError
 from pairvisor.cli import exits, groups, past
-from pairvisor.cli.exits import fail
 from pairvisor.cli.following import Leaving, followed
 from pairvisor.cli.manifests import load_or_exit
 from pairvisor.cli.measures import span
@@ -99,23 +98,31 @@ class Start:
     def watch(self, began: float) -> int:
         """Until the group is ready, or has failed for the first time. The exit code."""
         leaving = Leaving(os.path.dirname(self._client.path))
-        status: Status | None = None
+        code = None
         try:
-            with followed(self._client, since=self._first()) as looks:
-                for event, seen in looks:
-                    status = seen or status
-                    if seen and is_ready(seen):
-                        return self._is_ready(monotonic() - began)
-                    if event.kind is Kind.GROUP_STOPPING and event.goal != "succeed":
-                        return self._failed(event, status)
-                    if event.kind is Kind.GROUP_ENDED:
-                        leaving.wait()
-                        return self._ended(event)
-                    if seen:
-                        self._screen.progress(f"{seen.group}: {readiness(seen)}")
+            code = self._follow(began)
+        except (NotRunningError, LostError):  # sooner than we could ask
+            pass
         finally:
             self._screen.progress("")
-        return fail(f"the supervisor of group {self._target.name} was killed", exits.NO)
+        if code is None:
+            leaving.wait()
+            code = self._ended()
+        return code
+
+    def _follow(self, began: float) -> int | None:
+        """None: it has ended before that."""
+        status: Status | None = None
+        with followed(self._client, since=self._first()) as looks:
+            for event, seen in looks:
+                status = seen or status
+                if seen and is_ready(seen):
+                    return self._is_ready(monotonic() - began)
+                if event.kind is Kind.GROUP_STOPPING and event.goal != "succeed":
+                    return self._failed(event, status)
+                if seen:
+                    self._screen.progress(f"{seen.group}: {readiness(seen)}")
+        return None
 
     def _first(self) -> int:
         """The first event of this life of the group."""
@@ -138,13 +145,17 @@ class Start:
             sys.stderr.write(f"pairvisor: it goes on trying: {logs} shows more, {down} stops it\n")
         return exits.NO
 
-    def _ended(self, event: Event) -> int:
+    def _ended(self) -> int:
         """Before it was ready: a success is one all the same."""
-        if not event.status and event.goal == "succeeded":
-            self._screen.say(event.text)
+        events, result = past.events(self._target), past.result(self._target)
+        end = events[-1] if events else None
+        if end is None or end.kind is not Kind.GROUP_ENDED:
+            self._complain(f"the supervisor of group {self._target.name} was killed")
+        elif end.goal == "succeeded":
+            self._screen.say(end.text)
             return 0
-        self._complain(event.text)
-        result = past.result(self._target)
+        else:
+            self._complain(end.text)
         if result and result.cause and result.cause.member:
             self._show(result.cause.member, result.last_lines[-LAST_LINES:])
         return exits.NO
