@@ -49,6 +49,9 @@ def _on_terminal(client: Client, member: str, words: tuple[str, ...]) -> Execute
     env = {"TERM": term} if (term := os.environ.get("TERM")) else {}
     with attach.pair() as (ours, theirs), attach.raw() as signals:
         try:
+            if os.geteuid() == 0:
+                # The command opens it anew, as the supervisor's user.
+                os.fchown(theirs, os.stat(client.path).st_uid, -1)
             exchange = client.exec(member, words, terminal=True, env=env, descriptors=[theirs])
         finally:
             os.close(theirs)

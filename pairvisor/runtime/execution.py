@@ -49,6 +49,8 @@ class Streams:
             case [stdin, stdout, stderr] if not self._is_terminal:
                 return (stdout, stderr), Input(stdin)
             case [one] if self._is_terminal and _is_terminal(one):
+                if not os.access(f"/proc/self/fd/{one}", os.R_OK | os.W_OK):
+                    raise SpawnError("the terminal is another user's: go without, as by `| cat`")
                 return (one, one), Input(one, is_terminal=True)
         raise SpawnError("what was sent is neither stdin, stdout and stderr, nor a terminal")
 

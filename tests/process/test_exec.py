@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -187,6 +188,26 @@ def terminal(group: Up) -> Iterator[Open]:
     yield run
     for each in opened:
         each.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root, setpriv")
+def test_roots_terminal_in_another_users_group() -> None:
+    with tempfile.TemporaryDirectory(prefix="pv") as folder:
+        # As systemd makes it: the folder of all groups is root's, this one's its user's.
+        place = Path(folder, "xdg", "pairvisor", "test")
+        place.mkdir(parents=True)
+        os.chown(place, 65534, 65534)
+        os.chmod(folder, 0o755)
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        home = str(place)
+        with up(Path(folder), MANIFEST, *user, HOME=home, RUNTIME_DIRECTORY=home) as group:
+            group.read_until("group test is ready")
+            words = [*EXEC, "-g", "test", "primary", "sh", "-c", "id -u; tty <&2; exec 3</dev/tty"]
+            on = Terminal(words, Path(folder), group.env, 80)
+            assert on.wait() == 0
+            assert on.screen.startswith("65534\n/dev/pts/")
+            on.close()
+            assert group.stop() == 0
 
 
 def client_of(terminal: Terminal) -> int:
