@@ -89,12 +89,23 @@ class Connection:
         self._patience = ASKING
         self._is_head = False  # an answer to that request has no body
         self.is_idle = True
+        self.is_last_answer = False
 
     async def serve(self) -> None:
         """Answer one request after the other until the client goes or is found wanting."""
         with suppress(GoneError, TimeoutError, OSError):
-            while await self._serve_one():
+            while await self._serve_one() and not self.is_last_answer:
                 self._http.start_next_cycle()
+
+    def has_asked(self) -> bool:
+        """Whether there is something to read."""
+        return bool(self._poll(select.POLLIN))
+
+    def _poll(self, interest: int) -> int:
+        """What of that, and what of an end, there is at this moment."""
+        poll = select.poll()
+        poll.register(self._socket, interest)
+        return sum(mask for _, mask in poll.poll(0))
 
     def close(self) -> None:
         """To be called once `serve` is over, or was cancelled before it began."""
@@ -205,9 +216,7 @@ class Connection:
     def _look_for_end(self, task: "asyncio.Task[None]") -> None:
         """Bytes can wait; one that has only ended his side of it (nc, socat) still listens."""
         self._loop.remove_reader(self._socket)
-        poll = select.poll()
-        poll.register(self._socket, 0)
-        if any(mask & (select.POLLHUP | select.POLLERR) for _, mask in poll.poll(0)):
+        if self._poll(0) & (select.POLLHUP | select.POLLERR):
             task.cancel()
 
     async def _send(self, response: Response) -> None:

@@ -111,15 +111,21 @@ class Server:
             self._note_fault(error)
 
     async def close(self) -> None:
-        """Take no more; those that are being answered have a second to take what is left."""
+        """Answer what has been asked by now, and take no more.
+
+        Those that are being answered have a second to take what is left.
+        """
+        self.accept()
         self._loop.remove_reader(self._listener)
         for task, connection in list(self._connections.items()):
-            if connection.is_idle:
+            connection.is_last_answer = True
+            if connection.is_idle and not connection.has_asked():
                 task.cancel()
         if self._connections:
             await asyncio.wait(set(self._connections), timeout=LAST_WORDS)
         if self._spare >= 0:
             os.close(self._spare)
+            self._spare = -1
 
 
 def _open_spare() -> int:

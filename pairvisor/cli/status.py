@@ -81,6 +81,8 @@ def _wait(target: groups.Target, screen: Screen, wanted: str, within: float) -> 
                     return ""
                 if status:
                     screen.progress(f"waiting for {status.group}: {readiness(status)}")
+    except (NotRunningError, LostError):
+        pass  # it has ended before it could be followed
     except TimedOutError:
         return f"not {wanted} within {span(within)}" + (f": {readiness(status)}" if status else "")
     finally:

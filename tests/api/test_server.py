@@ -306,6 +306,17 @@ def many_descriptors(count: int) -> Iterator[list[int]]:
         os.close(descriptor)
 
 
+def test_what_was_asked_before_the_end_is_answered(serving: Serving) -> None:
+    async def test(served: Served) -> None:
+        asked, silent = served.connect(), served.connect()
+        asked.send(ASK)
+        await served.server.close()
+        assert status_of(await served.say(b"", asked)) == 200
+        assert await served.say(b"", silent) == b""
+
+    serving(test)
+
+
 def test_nothing_is_left_of_a_thousand_clients(serving: Serving) -> None:
     async def test(served: Served) -> None:
         first = served.connect()

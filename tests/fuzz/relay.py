@@ -29,6 +29,7 @@ class Relay:
     ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     async def _start(self) -> int:
         server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
