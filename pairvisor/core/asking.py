@@ -71,6 +71,7 @@ def _start_held(group: GroupState, request: int, now: float) -> None:
         _set_free(group, member)
     for member in held.values():
         starting.admit(group, member, now)
+    stopping.finish_if_nothing_runs(group, now)
 
 
 NOT_ENDS = (Gate.STARTED, Gate.READY)
@@ -106,7 +107,7 @@ def _start_waiting(group: GroupState, member: MemberState, cause: Cause, now: fl
     elif group.phase is GroupPhase.STARTING:
         return
     member.asked = cause
-    if group.phase is GroupPhase.RUNNING:
+    if group.phase is GroupPhase.RUNNING or not group.busy:  # nobody would open its gates
         member.unmet = set()
     starting.admit(group, member, now)
 

@@ -103,10 +103,14 @@ def _plan(group: GroupState, new: Group) -> Plan:
     waiting = {
         name
         for name, member in group.members.items()
-        if member.phase is Phase.WAITING and name in new.members and name not in inits
+        if name in new.members and name not in inits and _is_to_start(member)
     }
     due = awaited(new.members, entering | waiting, inits)
     return Plan(entering | due, inits - due)
+
+
+def _is_to_start(member: MemberState) -> bool:
+    return member.phase is Phase.WAITING or member.sequel is Sequel.RESPAWN
 
 
 def _is_late(group: GroupState, name: str, spec: Member) -> bool:
@@ -182,7 +186,7 @@ def _skip(group: GroupState, member: MemberState, cause: Cause) -> None:
 
 def _dismiss(group: GroupState, member: MemberState) -> None:
     """One that is at rest is forgotten now, another when it has ended."""
-    if _lay_down(group, member, Sequel.END):
+    if _lay_down(group, member, Sequel.SKIP):
         group.gone.append(member.spec.name)
 
 

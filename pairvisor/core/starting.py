@@ -172,16 +172,17 @@ def open_gate(group: GroupState, member: MemberState, gate: Gate, now: float) ->
 
 
 def is_open(member: MemberState, gate: Gate) -> bool:
-    """Whether one that comes in now has to wait for that."""
+    """Whether one that comes in now need not wait for that."""
+    is_down = member.phase is Phase.ENDED and member.sequel is Sequel.END
     match gate:
         case Gate.STARTED:
-            return member.spawned and not member.held
+            return member.spawned and member.sequel in (Sequel.END, Sequel.RESTART)
         case Gate.READY:
             return member.phase is Phase.RUNNING and member.spec.role is not Role.INIT
         case Gate.SUCCEEDED:
-            return member.phase is Phase.ENDED and member.succeeded
+            return is_down and member.succeeded
         case Gate.ENDED:
-            return member.phase is Phase.ENDED and member.sequel is Sequel.END
+            return is_down
 
 
 def unready(group: GroupState) -> str:

@@ -77,7 +77,7 @@ class Sequel(StrEnum):
     RESTART = "restart"  # its fate: the next run, after a pause
     RESPAWN = "respawn"  # somebody asked: the next run, at once
     HOLD = "hold"  # somebody asked: it stays down until its start is asked for, or the next round
-    SKIP = "skip"  # an init that came too late for this round: likewise
+    SKIP = "skip"  # likewise; but it came too late for this round, or is to leave the group
 
 
 class Reason(StrEnum):

@@ -217,6 +217,7 @@ def _go_on(group: GroupState, member: MemberState, now: float) -> None:
     """
     if member.sequel is Sequel.RESPAWN:
         starting.respawn(group, member, now)
+        finish_if_nothing_runs(group, now)
         return
     starting.settle(group, member, now)
     if member.sequel is Sequel.END:

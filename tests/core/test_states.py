@@ -1,5 +1,6 @@
 """The table of moves, and the page that is made of it."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from math import inf
 
@@ -55,10 +56,12 @@ def lives() -> Iterator[World]:
 
 
 def moves(world: World) -> set[tuple[Phase, Phase]]:
-    at = dict.fromkeys(world.spec.members, Phase.WAITING)
+    at = defaultdict(lambda: Phase.WAITING)
     found = set()
     for entry in world.journal:
         for effect in entry.effects:
+            if isinstance(effect, do.Moved) and not effect.run:
+                at[effect.member] = Phase.WAITING  # it may have another's name
             if isinstance(effect, do.Moved):
                 found.add((at[effect.member], effect.phase))
                 at[effect.member] = effect.phase

@@ -16,7 +16,7 @@ from pairvisor.core.events import (
     StopRequested,
 )
 from pairvisor.core.state import ENDING, STARTABLE, GroupPhase, Phase, Reason
-from pairvisor.manifest.group import Gate, Hook, Role
+from pairvisor.manifest.group import Gate, Hook, Method, Purpose, Role
 from tests.sim.history import RESTING, History, Life
 from tests.sim.world import Entry
 
@@ -35,6 +35,10 @@ def is_asked_to_start(entry: Entry, member: str) -> bool:
         return True
     return isinstance(event, ASKED_TO_START) and event.member == member
 
+
+NO_MEMBERS_OWN = frozenset(
+    {Reason.REQUEST, Reason.MAX_RUNTIME, Reason.START_TIMEOUT, Reason.UNKILLABLE}
+)
 
 # Effects
 
@@ -83,6 +87,22 @@ def a_reload_ends_in_order(judge: "Judge", _: Entry, effect: do.Signal | do.RunH
         return None
     early = not judge.history.stops and life.doomed and life.first
     return f"{life.first} come first" if early else None
+
+
+def what_was_asked_for_is_not_judged(judge: "Judge", _: Entry, effect: do.GroupMoved) -> Wrong:
+    """No group stops because of one that somebody ends, but where that one can't be killed; and
+    none is over while there is one that may be started again."""
+    cause, history = effect.cause, judge.history
+    if effect.phase is not GroupPhase.STOPPING:
+        return None
+    if cause is not None and cause.member and cause.reason is not Reason.UNKILLABLE:
+        life = history.lives[cause.member]
+        if life.doomed or life.told_as_asked:
+            return f"{cause.member} was to end"
+    resting = all(life.phase in RESTING for life in history.lives.values())
+    held = [name for name, life in history.lives.items() if life.held]
+    is_right = cause is not None and cause.reason in NO_MEMBERS_OWN
+    return f"{held} are held" if resting and held and not is_right else None
 
 
 # Steps
@@ -191,6 +211,8 @@ def a_reload_touches_nothing_else(judge: "Judge", entry: Entry, before: GroupPha
     """What is the same runs on, as ready as it was; whoever is gone is forgotten."""
     if not isinstance(entry.event, Reloaded) or not judge.history.goes_on:
         return None
+    if do.Tidy() in entry.effects:
+        return None  # with another primary all start again
     allowed = judge.history.reloads.get(entry.event.request, set())
     others = [e for e in entry.effects if getattr(e, "member", "") not in allowed]
     for effect in others:
@@ -200,6 +222,45 @@ def a_reload_touches_nothing_else(judge: "Judge", entry: Entry, before: GroupPha
         if isinstance(effect, do.Spawn) and not was_waiting:
             return f"{effect.member} is started"
     return None
+
+
+def probes_go_on(judge: "Judge", entry: Entry, _: GroupPhase) -> Wrong:
+    """After a reload whoever was watched is watched, by what is the word now."""
+    if not isinstance(entry.event, Reloaded) or not judge.history.goes_on:
+        return None
+    for name, life in judge.history.lives.items():
+        is_up = life.phase in STARTABLE and life.watched and life.spec.role is not Role.INIT
+        if is_up and not _asked_of(life) <= life.asked:
+            return f"of {name} {_asked_of(life) - life.asked} is not asked"
+    return None
+
+
+def _asked_of(life: Life) -> set[Purpose]:
+    gating = life.gating()
+    if life.phase is Phase.STARTING and gating is not None:
+        return {gating}
+    probes = life.spec.probes
+    told = {p for p in (Purpose.READY,) if p in probes and probes[p].method is Method.NOTIFY}
+    return {Purpose.LIVE, Purpose.READY} & probes.keys() - told
+
+
+def nothing_runs_for_ever(judge: "Judge", _: Entry, __: GroupPhase) -> Wrong:
+    """A group of which nothing runs is over, unless something of it was stopped as asked."""
+    history = judge.history
+    if judge.world.state.busy or not history.goes_on:
+        return None
+    lives = history.lives.values()
+    alive = any(life.phase not in RESTING or life.held for life in lives)
+    return None if alive else "nothing runs"
+
+
+def a_round_starts_all(judge: "Judge", entry: Entry, _: GroupPhase) -> Wrong:
+    """When a round begins, whoever waits for nobody starts, whatever was asked before."""
+    if do.Tidy() not in entry.effects:
+        return None
+    lives = [judge.history.lives[name] for name in judge.history.spec.members]
+    left = [m.spec.name for m in lives if not m.after and m.phase is Phase.WAITING]
+    return f"{left} still wait" if left else None
 
 
 def the_state_is_about_the_group(judge: "Judge", _: Entry, __: GroupPhase) -> Wrong:
@@ -222,5 +283,8 @@ OF_STEPS = (
     entrants_start,
     who_has_to_go_goes,
     a_reload_touches_nothing_else,
+    probes_go_on,
+    nothing_runs_for_ever,
+    a_round_starts_all,
     the_state_is_about_the_group,
 )

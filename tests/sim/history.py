@@ -337,9 +337,9 @@ class History:
         self.unsettled.discard(life.spec.name)
         if life.held or life.skipped:
             return
-        life.opened.add(Gate.ENDED)
+        self._open(life, Gate.ENDED)
         if life.succeeded:
-            life.opened.add(Gate.SUCCEEDED)
+            self._open(life, Gate.SUCCEEDED)
 
     def _group_moved(self, effect: do.GroupMoved) -> None:
         self.phase = effect.phase
@@ -398,10 +398,11 @@ class History:
         self.had_entrants = True
         life.entered = True
         if life.phase is not Phase.WAITING:
+            life.is_free = True
             gates = life.after.items()
             life.needs = {on for on, gate in gates if on in held and gate in NOT_ENDS}
         life.again = life.phase in ENDING
-        life.held = False
+        life.held = life.skipped = False
 
     def _restart_requested(self, _: RestartRequested) -> None:
         self.is_hurried |= self.phase in (GroupPhase.STOPPING, GroupPhase.BACKOFF)
@@ -416,6 +417,7 @@ class History:
             self._member_stop_requested(life)
         elif isinstance(event, MemberRestartRequested) and life.phase in STARTABLE:
             life.again = life.is_free = True
+            life.skipped = False
             life.first = set()
             self._count_on(life)
         elif life.phase not in STARTABLE:
@@ -443,8 +445,10 @@ class History:
             life.is_free = True
         elif life.held or life.skipped:
             self._count_on(life)
-        life.is_free |= self.phase is GroupPhase.RUNNING
+        nothing_runs = all(other.phase in RESTING for other in self.lives.values())
+        life.is_free |= self.phase is GroupPhase.RUNNING or nothing_runs
         life.held = life.skipped = False
+        life.needs = None
 
     # Reloads
 
@@ -489,7 +493,9 @@ class History:
         waiting = {
             name
             for name, life in self.lives.items()
-            if life.phase is Phase.WAITING and name in new.members and name not in inits
+            if (life.phase is Phase.WAITING or life.again)
+            and name in new.members
+            and name not in inits
         }
         entering |= awaited(new.members, entering | waiting, inits)
         skipped = inits - entering
@@ -497,16 +503,22 @@ class History:
         self._replace(new, entering, skipped, leaving)
         self.had_entrants = True
         self.reloads[event.request] = entering | skipped | leaving
-        doomed = {name for name, life in self.lives.items() if life.doomed}
+        doomed = {n for n, life in self.lives.items() if life.doomed and life.phase in STARTABLE}
         for name in doomed:
             followers = old_waiters.get(name, [])
             self.lives[name].first = {
                 f for f in followers if f in doomed or self.lives[f].phase in ENDING
             }
         old_counted = self.counted
+        old_after = {name: life.after for name, life in self.lives.items()}
         self._allow_restarts_anew(new)
         self.spec = new
         self._relink()
+        for name, life in self.lives.items():
+            if life.needs is not None and life.after == old_after[name]:
+                life.needs |= entering & life.after.keys()
+            else:
+                life.needs = None
         self._count_anew(old_counted, entering, skipped)
         for name, spec in new.members.items():
             self._adjust(self.lives[name], spec)
@@ -572,7 +584,6 @@ class History:
         if is_up and difference(life.spec, spec).process:
             return
         life.entered |= not is_up and life.spec.after != spec.after
-        life.needs = None
         old, life.spec = life.spec.probes, spec
         if old == spec.probes or not is_up or spec.role is Role.INIT:
             return

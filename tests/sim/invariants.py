@@ -84,7 +84,7 @@ class Judge:
         """One that is ending already is held only where it would have started again."""
         member, life = self.world.state.members.get(name), self.history.lives.get(name)
         if member is not None and life is not None and life.phase in ENDING and member.held:
-            life.held, life.again = True, False
+            life.held, life.again, life.skipped = True, False, False
 
     def life(self, effect: do.Effect) -> Life:
         return self.history.lives[effect.member]  # type: ignore[union-attr]
@@ -101,10 +101,10 @@ def order_up(judge: Judge, _: Entry, effect: do.Spawn) -> Wrong:
     for it. Who runs again, by its fate, has been through them."""
     lives = judge.history.lives
     life = lives[effect.member]
-    if life.is_free or (life.ran and not life.entered):
-        return None
     if life.needs is not None:
         return f"waits for {life.needs}" if life.needs else None
+    if life.is_free or (life.ran and not life.entered):
+        return None
     for name, gate in life.after.items():
         if gate not in lives[name].opened:
             return f"waits for {name} to be {gate}"
@@ -304,8 +304,7 @@ def deaths_we_caused_never_count(judge: Judge, entry: Entry, before: GroupPhase)
         caused |= isinstance(event, Exited) and life.told_as_asked and life.run == event.run
         for name, was, level in _levels(judge, {event.member}):
             wrong = f"{name}'s backoff went from {was} to {level}" if caused else wrong
-    else:
-        _levels(judge, {e.member for e in entry.effects if type(e) is do.Moved})
+    _levels(judge, {e.member for e in entry.effects if type(e) is do.Moved})
     return wrong
 
 
@@ -562,6 +561,7 @@ OF_EFFECTS: dict[type, tuple[Callable[..., Wrong], ...]] = {
         no_restart_after_a_stop,
         cause_is_the_first_failure,
         group_backoff,
+        asked.what_was_asked_for_is_not_judged,
         up_once_all_are,
     ),
     do.Finish: (

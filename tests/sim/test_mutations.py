@@ -9,7 +9,7 @@ import pytest
 from tests.sim.groups import live_through
 from tests.sim.mutants import Mutation, step_of
 
-LIVES = 1500
+LIVES = 2500
 
 MUTATIONS = [
     # Identity
@@ -137,6 +137,120 @@ MUTATIONS = [
     Mutation("no limit", "backoff", "return 0 < policy.limit <=", "return 9 < policy.limit <="),
     Mutation(
         "starts before its time", "stopping", "        if not member.pause:\n", "        if True:\n"
+    ),
+    # What is asked for
+    Mutation("what is held starts", "starting", "member.sequel is Sequel.END and ", ""),
+    Mutation(
+        "held for ever",
+        "starting",
+        "    member.sequel = Sequel.END\n    if member.phase",
+        "    if member.phase",
+    ),
+    Mutation(
+        "over while something is held",
+        "stopping",
+        "or any(member.held",
+        "or None and any(member.held",
+    ),
+    Mutation(
+        "a stop starts others",
+        "stopping",
+        "    if member.sequel is Sequel.END:\n",
+        "    if True:\n",
+    ),
+    Mutation("a restart only stops", "stopping", "is Sequel.RESPAWN:", "is None:"),
+    Mutation(
+        "asking counts",
+        "stopping",
+        "forgive(member.backoff, policy, since, now)",
+        "member.backoff.level += 1",
+    ),
+    Mutation(
+        "what was told is judged", "step", "    if phase in STARTABLE and group", "    if group"
+    ),
+    Mutation("two at once", "asking", "in (Phase.ENDED, Phase.BACKOFF):", "is not None:"),
+    Mutation(
+        "a restart waits",
+        "asking",
+        "        group.pause = 0.0\n        stopping",
+        "        stopping",
+    ),
+    Mutation(
+        "a restart out of a backoff ends the group",
+        "asking",
+        "    if group.phase in GOES_ON:\n        forgive",
+        "    if True:\n        forgive",
+    ),
+    Mutation(
+        "asked while the group stops", "step", "if group.phase in GOES_ON and event", "if event"
+    ),
+    Mutation(
+        "a stop leaves a backoff alone",
+        "asking",
+        "        move(group, member, Phase.ENDED, cause=cause)\n",
+        "",
+    ),
+    Mutation("a stop holds nobody", "asking", "Sequel.HOLD, cause", "Sequel.END, cause"),
+    Mutation(
+        "who waits and is held keeps the group from being up",
+        "asking",
+        "    elif member.phase is Phase.WAITING:\n        starting.settle(group, member, now)\n",
+        "",
+    ),
+    Mutation("the held start in any order", "asking", "gate in NOT_ENDS}", "gate is None}"),
+    # Reloads
+    Mutation("all restart", "reloading", "bool(difference(member.spec, spec).process)", "True"),
+    Mutation(
+        "started by the old word", "starting", "group.spec.members[member.spec.name]", "member.spec"
+    ),
+    Mutation(
+        "nobody is forgotten",
+        "reloading",
+        "        group.gone.append(member.spec.name)\n",
+        "        pass\n",
+    ),
+    Mutation("all end at once", "reloading", ".items() if not first]", ".items()]"),
+    Mutation("the turn never comes", "stopping", "        first.discard(name)\n", "        pass\n"),
+    Mutation("the old run opens gates", "starting", " or name in group.doomed:", ":"),
+    Mutation(
+        "who comes in waits for nobody", "reloading", "if on in plan.entering\n            or", "if"
+    ),
+    Mutation(
+        "a late init runs",
+        "reloading",
+        "_lay_down(group, member, Sequel.SKIP)\n\n\n",
+        "_lay_down(group, member, Sequel.END)\n\n\n",
+    ),
+    Mutation("the doomed are judged", "fate", "if member.spec.name in group.doomed:", "if None:"),
+    Mutation(
+        "the end of the doomed is judged",
+        "step",
+        "if group.doomed.pop(event.member, None) is None:",
+        "if group.doomed.pop(event.member, None) is not event:",
+    ),
+    Mutation(
+        "after a reload nobody asks",
+        "reloading",
+        "        starting.watch_readiness(group, member, now)\n",
+        "",
+    ),
+    Mutation(
+        "after a reload nobody asks who runs",
+        "probing",
+        "if not (tally.passed and is_told(probe, purpose)):",
+        "if not tally.passed:",
+    ),
+    Mutation(
+        "who has told keeps a longer grace",
+        "stopping",
+        "    _limit_to_grace(group)\n    release",
+        "    release",
+    ),
+    Mutation(
+        "comes back beside itself",
+        "reloading",
+        "    if member.phase in STARTABLE:\n        group.doomed",
+        "    if member.phase is None:\n        group.doomed",
     ),
 ]
 

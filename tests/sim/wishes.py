@@ -52,6 +52,8 @@ def another_group(random: Random, old: Group) -> Group:
     for _ in range(random.choice([0, 1, 1, 1, 2, 3])):
         change = random.choice([change_member] * 6 + [add_member] * 3 + [remove_member] * 3)
         change(random, members)
+    if groups.often(random, 20):
+        share_variable(random, members)
     if groups.often(random, 3):
         rename_primary(random, members)
     by_role = sorted(members, key=lambda m: list(Role).index(m.role))
@@ -102,6 +104,14 @@ def with_another_role(random: Random, old: Member, earlier: dict[str, Member]) -
         return old
     role = Role.SIDECAR if old.role is Role.INIT else Role.INIT
     return groups.random_member(random, old.name, role, earlier)
+
+
+def share_variable(random: Random, members: list[Member]) -> None:
+    """The group's env, of which most have a part."""
+    value = str(random.randint(0, 10**9))
+    for place, member in enumerate(members):
+        if groups.often(random, 80):
+            members[place] = replace(member, env=member.env | {"SHARED": value})
 
 
 def add_member(random: Random, members: list[Member]) -> None:
