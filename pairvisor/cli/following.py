@@ -31,6 +31,7 @@ CHANGES = frozenset(
         Kind.MEMBER_KILLED,
         Kind.MEMBER_EXITED,
         Kind.MEMBER_BACKOFF,
+        Kind.REQUESTED,
     }
 )
 

@@ -52,7 +52,7 @@ def command(  # noqa: PLR0913 - its options
         count = WHEN_FOLLOWING
     wanted = (members.meant(names, status), count, since)
     if follow:
-        lines = _following(target.client.follow_logs(*wanted, previous=previous))
+        lines = following(target.client.follow_logs(*wanted, previous=previous))
     else:
         lines = iter(target.client.logs(*wanted, previous=previous))
     if as_json:
@@ -61,7 +61,8 @@ def command(  # noqa: PLR0913 - its options
         _show(lines, shower(Screen.of_stdout(), status), flushes=follow)
 
 
-def _following(stream: Iterable[LogLine | Dropped]) -> Iterator[LogLine]:
+def following(stream: Iterable[LogLine | Dropped]) -> Iterator[LogLine]:
+    """The lines; what came too fast is said on stderr."""
     for found in stream:
         if isinstance(found, LogLine):
             yield found

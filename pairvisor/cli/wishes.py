@@ -6,6 +6,7 @@ from pairvisor.cli.statuses import is_ready
 from pairvisor.record.model import Event, Kind, MemberStatus, Status
 
 GROUP = ""  # among those that have started since; no member can be called that
+VERBS = {"start", "stop", "restart"}
 ENDS = {Kind.MEMBER_EXITED, Kind.MEMBER_FAILED, Kind.MEMBER_BACKOFF}
 
 
@@ -38,7 +39,7 @@ class Wish(Struct):
         """Whether this event means that it won't happen, or not now."""
         if event.id <= self.since:
             return False
-        if event.kind is Kind.GROUP_ENDED:
+        if event.kind is Kind.GROUP_ENDED or self._is_overruled(event):
             return True
         if self.verb == "stop":
             return False
@@ -48,6 +49,12 @@ class Wish(Struct):
             return is_new and event.kind in {Kind.GROUP_STOPPING, Kind.GROUP_BACKOFF}
         is_its_end = event.member in self.fresh & set(self.names) and event.kind in ENDS
         return is_its_end or event.kind is Kind.GROUP_STOPPING
+
+    def _is_overruled(self, event: Event) -> bool:
+        """Whether somebody has asked for the opposite."""
+        verb, *names = event.detail.split() or [""]
+        is_about_it = event.kind is Kind.REQUESTED and set(names) & set(self.names)
+        return bool(is_about_it) and verb in VERBS and (verb == "stop") != (self.verb == "stop")
 
     def awaited(self, status: Status) -> str:
         """Who it is that one waits for, and what for."""

@@ -98,6 +98,24 @@ def test_what_the_group_does(asked: Wish, kind: Kind, is_dashed: bool) -> None:
     assert not asked.is_dashed(event(9, kind))
 
 
+@pytest.mark.parametrize(
+    ("asked", "detail", "is_dashed"),
+    [
+        (wish("restart", "tls"), "stop tls", True),
+        (wish("start", "tls", "web"), "stop db web", True),
+        (wish("stop", "tls"), "start tls", True),
+        (wish("stop", "tls"), "restart tls", True),
+        (wish("start", "tls"), "restart tls", False),
+        (wish("start", "tls"), "stop web", False),
+        (wish("start", "tls"), "signal SIGHUP tls", False),
+        (wish("restart"), "stop", False),
+    ],
+)
+def test_what_others_ask_for(asked: Wish, detail: str, is_dashed: bool) -> None:
+    request = Event(id=11, at="", kind=Kind.REQUESTED, text="", detail=detail)
+    assert asked.is_dashed(request) is is_dashed
+
+
 def test_who_is_awaited() -> None:
     late = status(TLS, replace(WEB, ready=False))
     assert wish("start", "tls", "web").awaited(late) == "waiting for web to be ready"
