@@ -135,10 +135,10 @@ def _row(use: Use, at: float) -> list[Cell]:
         Cell(str(member.pid or "")),
         Cell("" if since is None else span(at - since)),
         Cell(str(member.restarts)),
-        Cell("" if use.cpu is None else f"{use.cpu:.1f}"),
+        Cell((f"{use.cpu:.1f}" if use.cpu is not None else "-") if lives else ""),
         Cell("" if member.memory is None else size(member.memory)),
         Cell("" if member.processes is None else str(member.processes)),
-        Cell("" if use.log is None else size(use.log)),
+        Cell((size(use.log) if use.log is not None else "-") if lives else ""),
         Cell(member.role),
         Cell(member.concern),
     ]
