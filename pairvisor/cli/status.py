@@ -1,12 +1,11 @@
 """`pairvisor status`."""
 
 import os
-from contextlib import suppress
 from math import inf
 
 import click
 
-from pairvisor.api.client import LostError, NotRunningError, TimedOutError
+from pairvisor.api.client import LostError, NotRunningError, TimedOutError, listens
 from pairvisor.cli import documents, exits, groups, options, past
 from pairvisor.cli.exits import fail
 from pairvisor.cli.following import Leaving, followed
@@ -61,8 +60,13 @@ def command(
 def current(target: groups.Target) -> Status:
     """Of the group that runs, or of its last run; if there was none, that is the end."""
     if target.is_running:
-        with suppress(NotRunningError, LostError):
+        try:
             return target.client.status()
+        except NotRunningError:
+            pass  # it has ended meanwhile
+        except LostError:
+            if listens(target.client.path):
+                raise
     result = past.result(target)
     if result is None:
         target.fail_as_not_running()

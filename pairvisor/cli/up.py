@@ -7,7 +7,14 @@ from pairvisor.cli import options
 
 @click.command("up")
 @options.file
-@click.option("-d", "--detach", is_flag=True, help="Start it in the background; back when ready.")
+@click.option(
+    "-d",
+    "--detach",
+    "--wait",
+    "detach",
+    is_flag=True,
+    help="Start it in the background; back when ready.",
+)
 @click.option("--watch", is_flag=True, help="Restart members whose `watch` files change.")
 @click.option("--detached", is_flag=True, hidden=True)
 def command(file: str | None, *, detach: bool, watch: bool, detached: bool) -> None:

@@ -103,11 +103,45 @@ DOWN = """\
     group shop stopped, as asked, after 1.2s
 """
 
+EVENTS = """\
+
+    $ pairvisor events -n 3
+    11:56:58.000  tls was killed by SIGKILL (out of memory)
+    11:56:58.001  group shop is restarted: tls was killed by SIGKILL (out of memory)
+    11:56:58.001  web is told to stop: with the group
+
+    $ pairvisor events -f --json | jq 'select(.kind == "group-stopping")'
+"""
+
+RESTART = """\
+
+    $ pairvisor restart tls
+    tls: ready again, after 420ms
+"""
+
+SIGNAL = """\
+
+    $ pairvisor signal HUP tls
+    SIGHUP sent to tls
+"""
+
+LS = """\
+
+    $ pairvisor ls
+    GROUP  STATE    READY      UP  RESTARTS  MEMBERS  MANIFEST
+    mail   running  yes    12d03h         0        2  /srv/mail/pairvisor.toml
+    shop   running  yes     2h05m         1        3  /srv/shop/pairvisor.toml
+"""
+
 MORE = {
     "up": FOREGROUND,
     "down": DOWN,
     "status": STATUS,
     "logs": LOGS,
+    "events": EVENTS,
+    "restart": RESTART,
+    "signal": SIGNAL,
+    "ls": LS,
     "why": WHY,
     "reload": RELOAD,
     "timeline": TIMELINE,
