@@ -81,8 +81,8 @@ def test_in_another_place_of_the_same_user(cli: Cli, shop: Path, tmp_path: Path)
     """As if it had been started without XDG_RUNTIME_DIR, say by cron."""
     here = Path(cli.env["XDG_RUNTIME_DIR"], "pairvisor")
     (tmp_path / f"pairvisor-{os.geteuid()}").symlink_to(here)
-    elsewhere = {"XDG_RUNTIME_DIR": str(tmp_path / "xdg"), "TMPDIR": str(tmp_path)}
-    assert line(cli, "-g", "shop", **elsewhere).startswith("shop: running")
+    found = line(cli, "-g", "shop", XDG_RUNTIME_DIR=str(tmp_path / "x"), TMPDIR=str(tmp_path))
+    assert found.startswith("shop: running")
 
 
 def test_in_a_folder_that_is_too_long_for_a_socket(cli: Cli, shop: Path, tmp_path: Path) -> None:
