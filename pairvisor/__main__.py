@@ -61,14 +61,20 @@ def _command() -> None:
         try:
             pairvisor(prog_name="pairvisor")
         except SystemExit as end:
-            sys.stdout.flush()
+            _flush()
             if isinstance(end.code, int):
                 os._exit(end.code)
             raise
         finally:
-            sys.stdout.flush()
+            _flush()
     except OSError as error:
         _end(f"cannot write to stdout: {error.strerror}", OUTPUT)
+
+
+def _flush() -> None:
+    """Whoever closes stdout gets what he wants: nothing is written, and nothing is wrong."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def _end(message: str, code: int) -> None:

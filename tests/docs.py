@@ -48,6 +48,7 @@ STATUSES = {
     str(exits.CANNOT_CREATE): "the group's runtime folder can't be made, or isn't safe to use",
     str(exits.ALREADY_RUNNING): "the group is running already",
     str(exits.NOT_PERMITTED): "this user may not control that group",
+    "74": "stdout can't be written to",
     str(exits.BAD_MANIFEST): "the manifest can't be used, or there is none",
     "126": "a teardown because a member could not be started",
     str(exits.INTERRUPTED): "Ctrl-C ended a command that only looks or waits: the group runs on",

@@ -4,12 +4,12 @@ What speaks HTTP is imported when the first client comes: a group that nobody as
 neither its time nor its memory.
 """
 
-import os
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pairvisor.manifest.group import Group
+from pairvisor.runtime.folders import admit
 
 if TYPE_CHECKING:
     from pairvisor.api.service import Service
@@ -20,18 +20,10 @@ PAUSE = 1.0  # seconds
 
 
 def bind(group: Group) -> socket.socket:
-    """The listening socket at `${run}/control.sock`, which has been cleared. Raises OSError.
-
-    Where there is a control group, it may pass through the folder and write to the socket.
-    """
+    """The listening socket at `${run}/control.sock`, which has been cleared. Raises OSError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    path = group.places.control
-    listener.bind(path)
-    os.chmod(path, 0o600)
-    if group.control_group is not None:
-        os.chown(group.places.run, -1, group.control_group.gid)
-        os.chown(path, -1, group.control_group.gid)
-        os.chmod(path, 0o660)
+    listener.bind(group.places.control)
+    admit(group)
     listener.listen(BACKLOG)
     listener.setblocking(False)
     return listener

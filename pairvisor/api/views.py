@@ -80,6 +80,7 @@ async def _follow_events(control: Control, last: int) -> AsyncGenerator[bytes, N
 
 async def logs(control: Control, request: Request, query: asked.AboutLogs) -> Response:
     members = control.members_named(query.member) if query.member else None
+    await control.catch_up()
     look = control.rings.follow if query.follow else control.rings.read
     reader = look(members, query.n, _moment(query.since), previous=query.previous)
     if query.follow:

@@ -118,7 +118,7 @@ class Start:
                 status = seen or status
                 if seen and is_ready(seen):
                     return self._is_ready(monotonic() - began)
-                if event.kind is Kind.GROUP_STOPPING and event.goal != "succeed":
+                if event.kind is Kind.GROUP_STOPPING and event.goal == "restart":
                     return self._failed(event, status)
                 if seen:
                     self._screen.progress(f"{seen.group}: {readiness(seen)}")
@@ -139,10 +139,9 @@ class Start:
         member = status.cause.member if status and status.cause else None
         if member is not None:
             self._show(member, self._last_lines(member))
-        if event.goal == "restart":
-            logs = f"`pairvisor logs{self._how_to} {member or ''}".rstrip() + "`"
-            down = f"`pairvisor down{self._how_to}`"
-            sys.stderr.write(f"pairvisor: it goes on trying: {logs} shows more, {down} stops it\n")
+        logs = f"`pairvisor logs{self._how_to} {member or ''}".rstrip() + "`"
+        down = f"`pairvisor down{self._how_to}`"
+        sys.stderr.write(f"pairvisor: it goes on trying: {logs} shows more, {down} stops it\n")
         return exits.NO
 
     def _ended(self) -> int:

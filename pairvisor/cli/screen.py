@@ -33,7 +33,7 @@ class Screen:
         if not os.isatty(STDOUT):
             return cls()
         columns = os.get_terminal_size(STDOUT).columns or USUAL
-        return cls(columns, has_colour=not os.environ.get("NO_COLOR"))
+        return cls(columns, has_colour=has_colour())
 
     @property
     def is_terminal(self) -> bool:
@@ -96,3 +96,8 @@ def cut(text: str, columns: int) -> str:
     while text and width(text) > columns - 1:
         text = text[:-1]
     return f"{text}…" if columns > 0 else ""
+
+
+def has_colour() -> bool:
+    """Whether the one in front of the terminal wants it (no-color.org), and the terminal can."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

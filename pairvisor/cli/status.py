@@ -46,7 +46,7 @@ def command(
         raise click.UsageError("--timeout is for --wait")
     target = groups.find(group, file)
     screen = Screen.of_stdout()
-    complaint = _wait(target, screen, wanted, timeout or inf) if wanted else ""
+    complaint = _wait(target, screen, wanted, timeout) if wanted else ""
     status = current(target)
     if as_json:
         documents.show(status)
@@ -73,8 +73,11 @@ def current(target: groups.Target) -> Status:
     return result
 
 
-def _wait(target: groups.Target, screen: Screen, wanted: str, within: float) -> str:
+def _wait(target: groups.Target, screen: Screen, wanted: str, timeout: float | None) -> str:
     """Until it is so; otherwise what is so instead."""
+    if not target.is_running and past.result(target) is not None:
+        return "" if wanted == "ended" else "the group does not run"
+    within = inf if timeout is None else timeout
     client, leaving = target.client, Leaving(os.path.dirname(target.client.path))
     status: Status | None = None
     try:

@@ -32,10 +32,12 @@ from pairvisor.record.timeline import timeline
 from pairvisor.runtime.bell import Bell
 from pairvisor.runtime.execution import Executions
 from pairvisor.runtime.figures import Figures
+from pairvisor.runtime.folders import admit
 from pairvisor.runtime.status import status
 from pairvisor.runtime.supervisor import Supervisor
 
 MOST_FOLLOWERS = 64
+SOON = 0.1  # seconds that logs wait for a pump that is held up
 DRAIN = 1.0  # seconds for the last lines to come through the pipes
 
 
@@ -99,16 +101,19 @@ class Control:
         finally:
             self._followers -= 1
 
+    async def catch_up(self, within: float = SOON) -> None:
+        """Until what the members have written by now is in the rings, for so many seconds."""
+        through = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._supervisor.pump.tell_when_through(partial(loop.call_soon_threadsafe, through.set))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await through.wait()
+
     async def end(self) -> None:
         """The group is over: whoever follows may take what is left, and then end."""
         if self._followers:
-            drained = asyncio.Event()
-            loop = asyncio.get_running_loop()
-            tell = partial(loop.call_soon_threadsafe, drained.set)
-            self._supervisor.pump.tell_when_through(tell)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(DRAIN):
-                    await drained.wait()
+            await self.catch_up(DRAIN)
         self.executions.end_all()
         self.is_over = True
         self.bell.ring()
@@ -213,6 +218,7 @@ class Control:
         told = _told(found)
         if found and not dry_run:
             self._supervisor.reload(new, self.records.reloaded(told, by))
+            self._admit(old, new)
             self.on_reload(new)
         return model.Reload(
             dry_run=dry_run,
@@ -223,6 +229,13 @@ class Control:
             warnings=[str(warning) for warning in new.warnings],
             text=told,
         )
+
+    def _admit(self, old: Group, new: Group) -> None:
+        if old.control_group != new.control_group:
+            try:
+                admit(new)
+            except OSError as error:
+                self.records.fault(f"the control group can't be let in: {error.strerror}")
 
     def file_changed(self, member: str, file: str) -> bool:
         """One that the member watches: it restarts, where it still can. Whether it does."""

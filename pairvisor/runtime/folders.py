@@ -12,7 +12,7 @@ import os
 import stat
 from contextlib import suppress
 
-from pairvisor.manifest.group import Places
+from pairvisor.manifest.group import Group, Places
 from pairvisor.runtime import removal
 
 SHARED = 0o2770  # what members put there belongs to the folder's group
@@ -84,6 +84,18 @@ class Folders:
                 _remove_stale(folder)
             finally:
                 os.close(folder)
+
+
+def admit(group: Group) -> None:
+    """Let the control group, if there is one, pass to the control socket and use it; else nobody.
+
+    Raises OSError.
+    """
+    allowed = group.control_group
+    gid = os.getegid() if allowed is None else allowed.gid
+    for path in (group.places.run, group.places.control):
+        os.chown(path, -1, gid)
+    os.chmod(group.places.control, 0o600 if allowed is None else 0o660)
 
 
 def _unused(folder: int) -> str:

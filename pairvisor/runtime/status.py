@@ -37,9 +37,9 @@ def status(supervisor: Supervisor, usage: dict[str, Usage]) -> model.Status:
 
 
 def _can_serve(member: MemberState) -> bool:
-    """A member that has done its work, or was stopped as asked, keeps nobody from being ready."""
-    is_needed = member.spec.role is not Role.INIT and member.phase is not Phase.ENDED
-    return member.ready or not is_needed
+    """One that has done its work, or whose end was to be ignored, keeps nobody from being ready."""
+    is_over = member.spec.role is Role.INIT or member.phase is Phase.ENDED
+    return member.ready or (is_over and not member.held)
 
 
 def _member(supervisor: Supervisor, member: MemberState, usage: Usage | None) -> model.MemberStatus:

@@ -118,6 +118,7 @@ class Supervisor:
         self.finish: do.Finish | None = None
         self._fault: BaseException | None = None
         self._interrupts = 0
+        self._parent = os.getppid()
 
     def run(self) -> do.Finish:
         """Start the group and return how it ended. Raises InternalError on a fault of ours."""
@@ -296,7 +297,10 @@ class Supervisor:
                 # A second Ctrl-C means: sooner.
                 self._interrupts += signum == signal.SIGINT
                 is_again = signum == signal.SIGINT and self._interrupts > 1
-                request = self.records.requested(f"stop ({signal.Signals(signum).name})")
+                # PR_SET_PDEATHSIG sends SIGTERM, too.
+                is_orphan = os.getppid() != self._parent
+                why = "the guard was killed" if is_orphan else signal.Signals(signum).name
+                request = self.records.requested(f"stop ({why})")
                 self.post(StopRequested(hasten=is_again, request=request))
 
     def _end(self, finish: do.Finish) -> None:
