@@ -19,6 +19,7 @@ class Reporter:
         self._began = monotonic()
         self._round_began = self._began
         self._spawned: dict[str, float] = {}
+        self._asked: set[str] = set()  # members that are ended because somebody asked
         self._phase = GroupPhase.IDLE  # at this piece of news; the state is further on
 
     def tell(self, group: GroupState, news: do.News) -> None:
@@ -46,11 +47,11 @@ class Reporter:
         name = news.member
         match news.phase:
             case Phase.STARTING:
-                self._spawned[name] = monotonic()
+                self._started(news)
             case Phase.EMPTYING if news.exit is not None:
                 self._say(f"{name} {self._end(group.members[name].spec, news.exit)}", about=name)
-            case Phase.STOPPING if self._phase is not GroupPhase.STOPPING and news.cause:
-                self._say(f"{words.cause(news.cause)}; it is stopped")
+            case Phase.PRE_STOP | Phase.STOPPING if self._phase is not GroupPhase.STOPPING:
+                self._told(news)
             case Phase.KILLING:
                 self._say(f"{name} did not end in time and is killed")
             case Phase.BACKOFF:
@@ -61,8 +62,26 @@ class Reporter:
             case _:
                 pass
 
+    def _started(self, news: do.Moved) -> None:
+        self._spawned[news.member] = monotonic()
+        self._asked.discard(news.member)
+        if news.cause:
+            self._say(f"{words.cause(news.cause)}; it starts")
+
+    def _told(self, news: do.Moved) -> None:
+        """With a hook before its signal it is told twice; that is said once."""
+        if not news.cause or news.member in self._asked:
+            return
+        if _is_asked(news.cause):
+            self._asked.add(news.member)
+        if news.phase is Phase.STOPPING or _is_asked(news.cause):
+            self._say(f"{words.cause(news.cause)}; it is stopped")
+
+    def _is_to_end(self, member: str) -> bool:
+        return self._phase is GroupPhase.STOPPING or member in self._asked
+
     def _end(self, member: Member, how: Exit) -> str:
-        if self._phase is GroupPhase.STOPPING and words.is_normal_stop(member, how):
+        if self._is_to_end(member.name) and words.is_normal_stop(member, how):
             return "stopped"
         if member.role is Role.INIT and how.code in member.success_codes:
             return "succeeded"
@@ -88,7 +107,7 @@ class Reporter:
 
     def _stops(self, group: GroupState, what: str, cause: Cause | None) -> None:
         why = f": {words.cause(cause)}" if cause else ""
-        why = ", as asked" if cause and cause.reason is Reason.REQUEST else why
+        why = ", as asked" if _is_asked(cause) else why
         self._say(f"group {group.spec.name} {what}{why}")
 
     def _readiness_changed(self, news: do.ReadinessChanged) -> None:
@@ -100,7 +119,7 @@ class Reporter:
 
     def _left_behind(self, group: GroupState, news: do.LeftBehind) -> None:
         member = group.members[news.member]
-        if self._phase is not GroupPhase.STOPPING or member.succeeded:
+        if not self._is_to_end(news.member) or member.succeeded:
             plural = "es" if news.count > 1 else ""
             self._say(
                 f"{news.member} left {news.count} process{plural} behind, killed: a member has to "
@@ -110,7 +129,8 @@ class Reporter:
     def _progress(self, group: GroupState) -> None:
         waiting = group.unsettled if group.phase is GroupPhase.STARTING else ()
         done = len(group.members) - len(waiting)
-        awaited = [n for n in group.members if n in waiting and not group.members[n].unmet]
+        members = group.members.items()
+        awaited = [n for n, m in members if n in waiting and m.phase is not Phase.WAITING]
         self._pump.progress(
             f"waiting for {', '.join(awaited)} ({done} of {len(group.members)} ready)"
             if awaited
@@ -119,3 +139,7 @@ class Reporter:
 
     def _say(self, text: str, about: str = "") -> None:
         self._pump.say(text, about)
+
+
+def _is_asked(cause: Cause | None) -> bool:
+    return cause is not None and cause.reason is Reason.REQUEST

@@ -118,7 +118,7 @@ def _is_late(group: GroupState, name: str, spec: Member) -> bool:
     if spec.role is not Role.INIT:
         return False
     member = group.members.get(name)
-    if member is None or member.sequel is Sequel.SKIP:
+    if member is None or (member.sequel is Sequel.SKIP and name in group.spec.members):
         return True
     return not member.held and _is_fresh(group, member, spec)
 
@@ -135,9 +135,11 @@ def _needs_process(group: GroupState, name: str, spec: Member) -> bool:
 
 
 def _is_fresh(group: GroupState, member: MemberState, spec: Member) -> bool:
-    """Whether it has another role, or comes back while what it was is about to end."""
-    is_leaving = spec.name not in group.spec.members and member.phase not in STARTABLE
-    return is_leaving or member.spec.role is not spec.role
+    """Whether it gets another role, or comes back while what it was is about to end."""
+    if member.phase in STARTABLE:
+        return member.spec.role is not spec.role
+    old = group.spec.members.get(spec.name)
+    return old is None or old.role is not spec.role
 
 
 # What becomes of each

@@ -45,12 +45,13 @@ def begin_round(group: GroupState, now: float, cause: Cause | None = None) -> No
     group.round += 1
     group.ready_since = inf
     group.last_call = False
-    group.unsettled = set(group.members) - group.epilogue
+    group.unsettled = group.spec.members.keys() - group.epilogue
     move_group(group, GroupPhase.STARTING, now + group.spec.start_timeout, cause=cause)
     group.effects.append(do.Tidy())
-    for member in group.members.values():
+    members = [group.members[name] for name in group.spec.members]
+    for member in members:
         _reset(group, member)
-    for member in group.members.values():
+    for member in members:
         admit(group, member, now)
 
 

@@ -213,14 +213,13 @@ def new(spec: Group) -> GroupState:
 
 def adopt(group: GroupState, spec: Group) -> None:
     """Let the group, all of which is at rest, be as this says; who stays goes on counting runs."""
-    group.former |= {n: m.run for n, m in group.members.items() if n not in spec.members}
-    group.members = {
-        name: group.members.get(name) or join(group, member)
-        for name, member in spec.members.items()
-    }
+    present = group.members
+    group.gone = [name for name in present if name not in spec.members]
+    group.members = {n: present.get(n) or join(group, m) for n, m in spec.members.items()}
     for name, member in group.members.items():
         member.spec = spec.members[name]
-    group.spec, group.coming, group.gone = spec, None, []
+    group.members |= {name: present[name] for name in group.gone}
+    group.spec, group.coming = spec, None
     link(group)
 
 

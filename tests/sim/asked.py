@@ -263,6 +263,13 @@ def a_round_starts_all(judge: "Judge", entry: Entry, _: GroupPhase) -> Wrong:
     return f"{left} still wait" if left else None
 
 
+def news_can_be_read(judge: "Judge", entry: Entry, _: GroupPhase) -> Wrong:
+    """Whoever is told of a member finds it in the state, also where it has just left."""
+    names = {getattr(effect, "member", "") for effect in entry.effects} - {""}
+    missing = names - judge.world.state.members.keys()
+    return f"{missing} are forgotten" if missing else None
+
+
 def the_state_is_about_the_group(judge: "Judge", _: Entry, __: GroupPhase) -> Wrong:
     """The core knows those of the specification, those that still have to go, and nobody else."""
     state, history = judge.world.state, judge.history
@@ -286,5 +293,6 @@ OF_STEPS = (
     probes_go_on,
     nothing_runs_for_ever,
     a_round_starts_all,
+    news_can_be_read,
     the_state_is_about_the_group,
 )

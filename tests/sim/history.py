@@ -81,6 +81,7 @@ class Life(Struct):
     skipped: bool = False  # an init that came too late for this round
     ran: bool = False  # in this round
     is_free: bool = False  # somebody asked for it, whatever its gates say, in this round
+    is_gone: bool = False  # from the group, and forgotten
     entered: bool = False  # came in, or was replaced, since its round began
     doomed: bool = False  # a reload replaces this run, or ends it
     closed: set[Gate] = field(default_factory=set)  # that this run has opened for nobody
@@ -335,7 +336,8 @@ class History:
         if life.again:
             return
         self.unsettled.discard(life.spec.name)
-        if life.held or life.skipped:
+        life.is_gone = life.spec.name not in self.spec.members
+        if life.held or life.skipped or life.is_gone:
             return
         self._open(life, Gate.ENDED)
         if life.succeeded:
@@ -464,9 +466,11 @@ class History:
     def _adopt(self, spec: Group) -> None:
         """All are at rest."""
         for name, member in spec.members.items():
-            if name not in self.spec.members:
+            if name not in self.lives or self.lives[name].is_gone:
                 self._enlist(member)
             self.lives[name].spec = member
+        for name in self.lives.keys() - spec.members.keys():
+            self.lives[name].is_gone = True
         self._allow_restarts_anew(spec)
         self.spec, self.coming = spec, None
         self._relink()
@@ -530,8 +534,10 @@ class History:
         return life is None or life.skipped or (not life.held and self._is_fresh(life, spec))
 
     def _is_fresh(self, life: Life, spec: Member) -> bool:
-        left = spec.name not in self.spec.members and life.phase not in STARTABLE
-        return left or life.spec.role is not spec.role
+        if life.phase in STARTABLE:
+            return life.spec.role is not spec.role
+        old = self.spec.members.get(spec.name)
+        return old is None or old.role is not spec.role
 
     def _needs_process(self, spec: Member) -> bool:
         life = self.lives.get(spec.name)
@@ -547,7 +553,7 @@ class History:
     ) -> None:
         for name, spec in new.members.items():
             life = self.lives.get(name)
-            if life is None or (name not in self.spec.members and life.phase in RESTING):
+            if life is None or life.is_gone:
                 self._enlist(spec)
             elif life.doomed and life.phase in STARTABLE:  # until we know better
                 life.doomed = life.again = False
@@ -564,6 +570,7 @@ class History:
             life.skipped = name in skipped
             life.held = False
             life.entered = name not in leaving
+            life.is_gone = name in leaving and life.phase in RESTING | {Phase.BACKOFF}
             life.needs = None
 
     def _count_anew(self, old_counted: set[str], entering: set[str], skipped: set[str]) -> None:

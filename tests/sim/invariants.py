@@ -532,7 +532,7 @@ def picture(world: World) -> str:
         for name, m in state.members.items()
         if name not in state.gone  # these are forgotten by the next event, whichever that is
     ]
-    return f"{group} {sorted(state.unsettled)} {members}"
+    return f"{group} {sorted(state.unsettled - set(state.gone))} {members}"
 
 
 def a_stop_reaches_the_end(world: World, *, patience: float = 10.0) -> do.Finish:

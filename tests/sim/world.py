@@ -253,6 +253,8 @@ class World:
         if process.alive:
             process.killed = True
             self._plan(process.script.dies_within, self._death(effect, KILLED))
+        elif not process.over:
+            process.killed = True  # before it began: it will be told that it could not
         else:
             self._empty(process, *self._key(effect))
 
