@@ -6,6 +6,7 @@ Nothing here sleeps: a test waits for a line, for a pidfd, or with `eventually`,
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,3 +185,14 @@ def up(
         group.popen.wait()
         if group.popen.stdout is not None:
             group.popen.stdout.close()
+
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+def can_be_nobody() -> bool:
+    """Whether this test can run this Python as another user: one in root's home can't be read."""
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        return False
+    tried = [*NOBODY, sys.executable, "-c", "import pairvisor"]
+    return subprocess.run(tried, cwd="/", stderr=subprocess.DEVNULL, check=False).returncode == 0
