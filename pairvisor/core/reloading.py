@@ -39,7 +39,6 @@ class Before(Struct, frozen=True):
 
     waits: dict[str, tuple[dict[str, Gate], set[str]]]  # whom each waited for, and whom still
     followers: dict[str, tuple[str, ...]]
-    doomed: dict[str, set[str]]
     epilogue: frozenset[str]
 
 
@@ -85,12 +84,8 @@ def _picture(group: GroupState) -> Before:
     return Before(
         waits={name: (m.after, m.unmet) for name, m in group.members.items()},
         followers={name: m.followers for name, m in group.members.items()},
-        doomed=group.doomed,
         epilogue=group.epilogue,
     )
-
-
-# Who starts
 
 
 def _plan(group: GroupState, new: Group) -> Plan:
@@ -140,9 +135,6 @@ def _is_fresh(group: GroupState, member: MemberState, spec: Member) -> bool:
         return member.spec.role is not spec.role
     old = group.spec.members.get(spec.name)
     return old is None or old.role is not spec.role
-
-
-# What becomes of each
 
 
 def _change_members(group: GroupState, new: Group, plan: Plan, request: int, now: float) -> None:
@@ -202,9 +194,6 @@ def _lay_down(group: GroupState, member: MemberState, sequel: Sequel) -> bool:
     return member.phase in (Phase.WAITING, Phase.ENDED)
 
 
-# What they wait for
-
-
 def _shut_gates(group: GroupState, plan: Plan, before: Before) -> None:
     """Who starts waits for whom it had to wait for already, and for those that start with it.
 
@@ -233,9 +222,6 @@ def _count_anew(group: GroupState, plan: Plan, before: Before) -> None:
     }
     counted = (group.unsettled | plan.entering | waiting) & group.spec.members.keys()
     group.unsettled = counted - group.epilogue - plan.skipped
-
-
-# What ends, and what goes on
 
 
 def _end_doomed(group: GroupState, before: Before, now: float) -> None:

@@ -371,6 +371,7 @@ class History:
             life.held = life.again = life.skipped = life.is_free = life.entered = False
             life.doomed = life.ran = False
             life.opened, life.needs = set(), None
+            life.is_gone |= name not in self.spec.members
 
     def _swallow(self, life: Life) -> None:
         """It may have been about to restart alone, which counts although it didn't."""

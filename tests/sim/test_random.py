@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 from pairvisor.core.state import Phase
 from tests.sim.groups import EXITS, disturb, live_through, random_world
 from tests.sim.invariants import a_stop_reaches_the_end
+from tests.sim.wishes import ask
 from tests.sim.world import World
 
 UP = frozenset({Phase.STARTING, Phase.RUNNING, Phase.PRE_STOP, Phase.STOPPING})
@@ -77,6 +78,12 @@ class Lives(RuleBasedStateMachine):
     @rule()
     def what_was_told_is_told_again(self) -> None:
         disturb(self.random, self.world)
+
+    @precondition(lambda self: self.world.finish is None)
+    @rule(count=st.integers(1, 5))
+    def somebody_asks(self, count: int) -> None:
+        for _ in range(count):
+            ask(self.random, self.world)
 
     @precondition(lambda self: self.world.finish is None)
     @rule(hasten=st.booleans())
