@@ -61,6 +61,32 @@ def test_the_core_opens_nothing() -> None:
         assert not names & {"open", "print", "input", "exec", "eval", "__import__"}, path
 
 
+def test_the_record_knows_the_core_the_groups_types_and_nothing_else_of_ours() -> None:
+    allowed = ("pairvisor.record", "pairvisor.core", "pairvisor.manifest.group")
+    wrong = [
+        f"{where}: {name}"
+        for name, where in imports_of("record")
+        if is_below(name, "pairvisor") and not is_below(name, *allowed)
+    ]
+    assert not wrong
+
+
+def test_the_record_knows_no_kernel_and_no_clock() -> None:
+    """The names of signals are a table, and to read a time is not to ask for it."""
+    wrong = [
+        f"{where}: {name}"
+        for name, where in imports_of("record")
+        if name.partition(".")[0] in OUTSIDE_WORLD - {"signal", "datetime"}
+    ]
+    assert not wrong
+    for path in (PACKAGE / "record").glob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        called = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        assert not called & {"now", "today", "utcnow", "fromtimestamp", "raise_signal"}, path
+        assert not names & {"open", "print", "input", "exec", "eval", "__import__"}, path
+
+
 @pytest.mark.parametrize(
     ("room", "closed"),
     [

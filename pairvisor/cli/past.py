@@ -4,7 +4,8 @@ import os
 
 from pairvisor.cli.groups import Target
 from pairvisor.manifest.places import find_places
-from pairvisor.record.model import Event, Kind, Status, Timeline, Why
+from pairvisor.record import ending
+from pairvisor.record.model import Event, Status, Timeline, Why
 from pairvisor.runtime import history
 
 
@@ -26,7 +27,8 @@ def results() -> list[Status]:
 
 def events(target: Target) -> list[Event]:
     """All that is still known to have happened to it."""
-    return history.read_events(target.state)[0]
+    known = history.read_events(target.state)[0]
+    return ending.with_end(known, result(target))
 
 
 def why(target: Target, member: str | None) -> Why | None:
@@ -48,28 +50,12 @@ def timeline(target: Target) -> Timeline | None:
 
 
 def _result(name: str, folder: str, manifest: str | None) -> Status | None:
-    found = history.read_result(folder)
+    """Where it can't be read, or a supervisor was killed before it had one, events tell."""
+    path = os.path.abspath(manifest) if manifest else ""
+    try:
+        found = history.read_result(folder)
+    except history.DamagedError as error:
+        return ending.status_of(name, history.read_events(folder)[0], path, str(error))
     if found is None:
         return None
-    return found.status or _killed(name, history.read_events(folder)[0], manifest)
-
-
-def _killed(name: str, known: list[Event], manifest: str | None) -> Status:
-    """Nobody was left to write a result: the last event is all there is."""
-    began = [event for event in known if event.kind is Kind.SUPERVISOR_STARTED]
-    return Status(
-        group=name,
-        state="killed",
-        ready=False,
-        restarts=0,
-        containment="",
-        manifest=os.path.abspath(manifest) if manifest else "",
-        pid=None,
-        started_at=began[-1].at if began else None,
-        ready_at=None,
-        ended_at=known[-1].at if known else None,
-        exit_status=None,
-        degraded=[],
-        cause=None,
-        members=[],
-    )
+    return found.status or ending.status_of(name, history.read_events(folder)[0], path)

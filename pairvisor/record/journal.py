@@ -10,11 +10,12 @@ from typing import assert_never
 from msgspec import Struct
 
 from pairvisor.core import effects as do
-from pairvisor.core.state import Cause, GroupPhase, GroupState, Phase, Reason
+from pairvisor.core.state import Cause, Goal, GroupPhase, GroupState, Phase, Reason
 from pairvisor.record import model, states, words
 from pairvisor.record.model import Caller, Event, Kind
 
-OF_AN_EXIT = frozenset({Reason.EXIT, Reason.SIGNAL, Reason.SPAWN})
+OF_A_START = frozenset({Kind.MEMBER_STARTED, Kind.MEMBER_READY, Kind.MEMBER_EXITED})
+TO_END = frozenset({"SIGTERM", "SIGINT", "SIGQUIT"})  # a program may take these for an order to
 
 
 class About(Struct):
@@ -30,8 +31,10 @@ class About(Struct):
     failed: int | None = None
     told: int | None = None
     exited: int | None = None
+    unkillable: int | None = None
     restarts_for: int | None = None  # what its next start follows from
-    signalled: int | None = None  # the latest request to signal it
+    told_for: int = 0  # the request that it was told to stop for
+    signalled: tuple[str, int] | None = None  # the latest request to signal it
 
 
 class AboutGroup(Struct):
@@ -48,11 +51,16 @@ class AboutGroup(Struct):
 
 
 class Journal:
-    """Gives numbers, from `first` on."""
+    """Gives numbers, from `first` on.
+
+    `opening` is what a timeline of the present round needs, however much has happened since.
+    """
 
     def __init__(self, first: int = 1) -> None:
         self.next = first
         self.group = AboutGroup()
+        self.opening: list[Event] = []
+        self._opened: set[tuple[Kind, str | None]] = set()
         self._members: dict[str, About] = {}
         self._new: list[Event] = []
 
@@ -81,7 +89,16 @@ class Journal:
         event = Event(id=self.next, at=at, kind=kind, text=text, cause=cause, **more)  # type: ignore[arg-type]
         self.next += 1
         self._new.append(event)
+        if kind in OF_A_START:
+            self._open(event)
         return event.id
+
+    def _open(self, event: Event) -> None:
+        """Each member's first start, readiness and end are the round's."""
+        what = (event.kind, event.member)
+        if what not in self._opened:
+            self._opened.add(what)
+            self.opening.append(event)
 
     def _one(self, at: str, kind: Kind, text: str, **more: object) -> Event:
         self._new = []
@@ -106,14 +123,18 @@ class Journal:
                 about.cause = states.cause_document(news.cause, at)
             case Phase.UNKILLABLE:
                 text = f"{name} can't be killed: {news.cause.detail if news.cause else ''}"
-                self._add(at, Kind.MEMBER_UNKILLABLE, text, about.told, member=name)
+                cause = about.exited or about.told
+                about.unkillable = self._add(at, Kind.MEMBER_UNKILLABLE, text, cause, member=name)
             case _:
                 pass
 
     def _member_started(self, news: do.Moved, about: About, at: str) -> None:
-        cause = about.restarts_for or self.group.began
+        cause, asked = about.restarts_for or self.group.began, _request_of(news.cause)
+        if asked and asked != about.told_for:
+            cause = asked
         about.started_at, about.ready_at, about.was_told, about.is_ready = at, None, False, False
-        about.failed = about.told = about.exited = about.restarts_for = about.signalled = None
+        about.failed = about.told = about.exited = about.unkillable = about.restarts_for = None
+        about.told_for, about.signalled = 0, None
         self._add(
             at,
             Kind.MEMBER_STARTED,
@@ -132,6 +153,7 @@ class Journal:
         else:
             cause = self._number_of(news.cause, at)
             why = words.cause(news.cause) if news.cause else ""
+            about.told_for = _request_of(news.cause)
         asked = news.cause is not None and news.cause.reason is Reason.REQUEST
         why = "as asked" if asked and not self.group.is_stopping else why
         text = f"{news.member} is told to stop" + (f": {why}" if why else "")
@@ -145,7 +167,7 @@ class Journal:
             return
         about.exit, about.ended_at = states.exit_document(news.exit), at
         text = f"{news.member} {words.end(news.exit)}"
-        cause = about.told or about.signalled
+        cause = about.told or _signal_that_ended(about)
         about.exited = about.restarts_for = self._add(
             at, Kind.MEMBER_EXITED, text, cause, member=news.member, run=news.run, exit=about.exit
         )
@@ -167,15 +189,18 @@ class Journal:
 
     def _number_of(self, cause: Cause | None, at: str) -> int | None:
         """The event that a cause is; that somebody was found failing is one of its own."""
-        if cause is None:
-            return None
-        if cause.reason is Reason.REQUEST:
-            return cause.request or None
-        if not cause.member:
-            return None
+        if cause is None or not cause.member or cause.reason is Reason.REQUEST:
+            return _request_of(cause) or None
         about = self.about(cause.member)
-        if cause.reason in OF_AN_EXIT:
-            return about.exited
+        known = {
+            Reason.EXIT: about.exited,
+            Reason.SIGNAL: about.exited,
+            Reason.SPAWN: about.exited,
+            Reason.UNKILLABLE: about.unkillable,
+            Reason.NOT_STOPPED: about.told,
+        }
+        if cause.reason in known:
+            return known[cause.reason]
         if about.failed is None:
             about.failed = self._add(
                 at,
@@ -209,63 +234,73 @@ class Journal:
         name, group = state.spec.name, self.group
         match news.phase:
             case GroupPhase.STARTING:
-                self._round_began(name, at)
+                self._round_began(name, news.cause, at)
             case GroupPhase.RUNNING:
                 group.ready_at = at
                 self._add(
                     at, Kind.GROUP_READY, f"group {name} is ready", group.began, round=group.round
                 )
+                self.opening.append(self._new[-1])
             case GroupPhase.STOPPING:
                 self._group_stopping(state, news.cause, at)
             case GroupPhase.BACKOFF:
+                group.is_stopping = False
                 when = f" in {words.seconds(news.delay)}" if news.delay else " at once"
                 text = f"group {name} starts again{when}"
                 self._add(at, Kind.GROUP_BACKOFF, text, group.stopping, delay=news.delay)
             case _:
                 pass
 
-    def _round_began(self, name: str, at: str) -> None:
+    def _round_began(self, name: str, cause: Cause | None, at: str) -> None:
         group = self.group
         group.round += 1
+        usual, asked = group.stopping or group.began or 0, _request_of(cause)
         group.ready_at, group.is_stopping = None, False
         again = f" again (restart {group.round - 1})" if group.round > 1 else ""
         group.began = self._add(
             at,
             Kind.GROUP_STARTED,
             f"group {name} starts{again}",
-            group.stopping if group.round > 1 else group.began,
+            max(asked, usual) or None,  # a pause may have been cut short since
             round=group.round,
         )
+        self.opening, self._opened = self._new[-1:], set()
         for about in self._members.values():
             about.restarts_for = None
 
     def _group_stopping(self, state: GroupState, cause: Cause | None, at: str) -> None:
-        number = self._number_of(cause, at)
-        group = self.group
-        group.is_stopping = True
+        self.group.is_stopping = True
+        what = "is restarted" if state.goal is Goal.RESTART else "is stopped"
+        text = f"group {state.spec.name} {what}{_because(cause)}"
+        self._group_stops(Kind.GROUP_STOPPING, text, state.goal, cause, at)
+
+    def _overruled(self, state: GroupState, news: do.Overruled, at: str) -> None:
+        text = f"group {state.spec.name} is not restarted but stopped{_because(news.cause)}"
+        self._group_stops(Kind.GROUP_OVERRULED, text, news.goal, news.cause, at)
+
+    def _group_stops(self, kind: Kind, text: str, goal: Goal, cause: Cause | None, at: str) -> None:
+        number, group = self._number_of(cause, at), self.group
         group.cause = states.cause_document(cause, at) if cause is not None else None
-        what = "is restarted" if state.goal == "restart" else "is stopped"
         group.stopping = self._add(
             at,
-            Kind.GROUP_STOPPING,
-            f"group {state.spec.name} {what}{_because(cause)}",
+            kind,
+            text,
             number,
-            goal=str(state.goal),
+            goal=str(goal),
             reason=cause.reason if cause else None,
             detail=cause.detail if cause else "",
             exit=group.cause.exit if group.cause else None,
         )
 
-    def _overruled(self, state: GroupState, news: do.Overruled, at: str) -> None:
-        number = self._number_of(news.cause, at)
-        self.group.cause = states.cause_document(news.cause, at) if news.cause else None
-        text = f"group {state.spec.name} is not restarted but stopped{_because(news.cause)}"
-        self.group.stopping = self._add(at, Kind.GROUP_OVERRULED, text, number, goal=str(news.goal))
+    def started(self, at: str, lost: int = 0) -> Event:
+        """A supervisor's life begins: its events follow from this one.
 
-    def started(self, at: str) -> Event:
-        """A supervisor's life begins: its events follow from this one."""
+        `lost` lines of what is known of earlier lives could not be read.
+        """
         self.group.started_at = at
-        event = self._one(at, Kind.SUPERVISOR_STARTED, "the supervisor starts")
+        lines = f"{lost} line{'s' if lost > 1 else ''} of the earlier events can't be read"
+        text = f"the supervisor starts ({lines})" if lost else "the supervisor starts"
+        event = self._one(at, Kind.SUPERVISOR_STARTED, text)
         self.group.began = event.id
         return event
 
@@ -274,11 +309,14 @@ class Journal:
         self.group.ended_at = at
         cause = finish.cause
         self.group.cause = states.cause_document(cause, at) if cause is not None else None
+        is_nearer = cause is not None and cause.reason in (Reason.NOT_STOPPED, Reason.UNKILLABLE)
+        # A stop that nothing is left to do for, as in a backoff, is no event of its own.
+        follows = self.group.stopping if self.group.is_stopping and not is_nearer else None
         return self._one(
             at,
             Kind.GROUP_ENDED,
             f"group {name} {words.result(finish)}",
-            cause=self.group.stopping,
+            cause=follows or self._number_of(cause, at),
             goal=str(finish.outcome),
             status=finish.status,
             reason=cause.reason if cause else None,
@@ -290,16 +328,16 @@ class Journal:
         by: Caller | None,
         at: str,
         member: str | None = None,
-        *,
-        signals: bool = False,
+        signal: str = "",
     ) -> Event:
-        """Somebody asked for something. `what` goes on where `asked to` ends."""
-        who = f"uid {by.uid} " if by is not None else ""
+        """Somebody asked for something. `what` goes on where `asked to` ends; `signal` is what the
+        member is sent."""
+        who = f"uid {by.uid}" if by is not None else "somebody"
         event = self._one(
-            at, Kind.REQUESTED, f"{who}asked to {what}", detail=what, by=by, member=member
+            at, Kind.REQUESTED, f"{who} asked to {what}", detail=what, by=by, member=member
         )
-        if signals and member is not None:
-            self.about(member).signalled = event.id
+        if signal and member is not None:
+            self.about(member).signalled = signal, event.id
         return event
 
     def refused(self, by: Caller, at: str) -> Event:
@@ -325,6 +363,19 @@ class Journal:
 
     def fault(self, what: str, at: str) -> Event:
         return self._one(at, Kind.FAULT, f"a mistake in pairvisor: {what}", detail=what)
+
+
+def _request_of(cause: Cause | None) -> int:
+    return cause.request if cause is not None and cause.reason is Reason.REQUEST else 0
+
+
+def _signal_that_ended(about: About) -> int | None:
+    """The request, where the member ended as that signal would have it; most are for more."""
+    if about.signalled is None or about.exit is None:
+        return None
+    signal, request = about.signalled
+    is_its = about.exit.signal == signal
+    return request if is_its or (about.exit.code is not None and signal in TO_END) else None
 
 
 def _because(cause: Cause | None) -> str:

@@ -48,8 +48,9 @@ def cause(why: Cause) -> str:
         return f"{subject} {REASONS[why.reason]}" + (f": {why.detail}" if why.detail else "")
     if why.reason is Reason.REQUEST:
         return f"{subject} was asked {why.detail}"
-    verb = "" if why.reason is Reason.MAX_RUNTIME else "was "
-    return f"{subject} {verb}{why.detail}"
+    if why.reason is Reason.MAX_RUNTIME:
+        return f"{subject} {why.detail}, its max_runtime"
+    return f"{subject} was {why.detail}"
 
 
 def seconds(duration: float) -> str:

@@ -124,10 +124,10 @@ class Control:
     def why(self, member: str | None) -> model.Why:
         """Raises NoSuchMemberError."""
         self.members_named([member] if member else [])
-        return why.why(self._supervisor.group.name, self.records.history.since(0), member)
+        return why.why(self._supervisor.group.name, self.records.history.all(), member)
 
     def timeline(self) -> model.Timeline:
-        return timeline(self.records.history.since(0), self._supervisor.group)
+        return timeline(self.records.journal.opening, self._supervisor.group)
 
     def members_named(self, names: Sequence[str]) -> list[str]:
         """The members of these names; with none named, all. Raises NoSuchMemberError.

@@ -41,6 +41,7 @@ class Records:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_flush_due = False
         self._was_degraded = False
+        self._is_over = False
         self._began = now()
         self._refused: dict[int, float] = {}
         self.on_event: Callable[[], None] = lambda: None
@@ -55,7 +56,7 @@ class Records:
         self._loop = loop
         self.history = History(self._folder)
         self.journal = Journal(self.history.last_id + 1)
-        self._keep(self.journal.started(self._began))
+        self._keep(self.journal.started(self._began, self.history.lost))
         early, self._early = self._early, []
         for state, news, at in early:
             self._keep(*self.journal.tell(state, news, at))
@@ -74,6 +75,9 @@ class Records:
             self._keep(*self.journal.tell(state, news, now()))
 
     def _keep(self, *events: "Event") -> None:
+        """Of what happens after the end, nobody is told: the end is the last event."""
+        if self._is_over:
+            return
         for event in events:
             self.history.add(event)
         if events and self._loop is not None and not self._is_flush_due:
@@ -89,6 +93,8 @@ class Records:
     def _note_degradation(self) -> None:
         """Once when it begins, and once when it is over."""
         is_degraded = bool(self.history.degraded)
+        if self._is_over:
+            return
         if is_degraded and not self._was_degraded:
             self.history.add(self.journal.degraded(self.history.degraded[0], now()))
         elif self._was_degraded and not is_degraded:
@@ -102,7 +108,7 @@ class Records:
     def signalled(self, name: str, member: str, by: "Caller") -> int:
         """Somebody asked for a signal: what the member makes of it follows from that."""
         what = f"send {name} to {member}"
-        return self._noted(self.journal.requested(what, by, now(), member, signals=True))
+        return self._noted(self.journal.requested(what, by, now(), member, name))
 
     def _noted(self, event: "Event") -> int:
         self._keep(event)
@@ -129,6 +135,7 @@ class Records:
 
     def ended(self, finish: do.Finish) -> None:
         self._keep(self.journal.ended(self._name, finish, now()))
+        self._is_over = True
         self._flush()
 
     def close(self, status: "Status") -> None:

@@ -81,7 +81,7 @@ WHY = """\
 
     $ pairvisor why
     group shop was restarted because tls was killed by SIGKILL (out of memory), 2 min after its
-    start. Web was stopped with it. Everything was ready again 1.3 s later.
+    start. With it, web was stopped. Everything was ready again 1.3 s later.
       11:56:58.000  tls was killed by SIGKILL (out of memory)
       11:56:58.001  group shop is restarted: tls was killed by SIGKILL (out of memory)
 """

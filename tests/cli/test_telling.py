@@ -195,7 +195,7 @@ def test_a_group_that_has_ended_still_tells(cli: Cli, start: Start) -> None:
     assert said(cli, "events", "-n", "1", "-f") == events[-1:]
     assert json.loads(said(cli, "events", "-n", "1", "--json")[0])["kind"] == "group-ended"
     assert said(cli, "why")[0].startswith("group shop failed: tls was killed by SIGKILL, ")
-    assert said(cli, "why", "web")[0].startswith("web was killed by SIGTERM")
+    assert said(cli, "why", "web")[0].startswith("web was stopped by SIGTERM")
     assert said(cli, "logs")[-1] == "tls | run 0"
     assert said(cli, "logs", "tls")[-1] == "tls | run 0"
     assert cli.run("logs", "web").returncode == 69

@@ -90,7 +90,7 @@ def last_line(ran: Ran) -> str:
         (
             "max_runtime = '200ms'\n[primary]\ncommand = 'sleep inf'",
             1,
-            "failed: the group ran for T, after T (exit code 1)",
+            "failed: the group ran for T, its max_runtime, after T (exit code 1)",
         ),
     ],
 )

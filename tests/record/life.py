@@ -12,6 +12,7 @@ from pairvisor.core.events import (
     Event,
     Exit,
     Exited,
+    HookEnded,
     ProbeEnded,
     Spawned,
     StartRequested,
@@ -19,7 +20,7 @@ from pairvisor.core.events import (
 )
 from pairvisor.core.state import new, next_deadline
 from pairvisor.core.step import step
-from pairvisor.manifest.group import Gate, Group, Member, Places, Purpose, Role
+from pairvisor.manifest.group import Gate, Group, Hook, Member, Places, Purpose, Role
 from pairvisor.record import model
 from pairvisor.record.journal import Journal
 
@@ -39,14 +40,23 @@ def group(*members: Member, **more: object) -> Group:
 
 
 class Life:
-    """`obstinate` members take no notice of their stop signal."""
+    """An `obstinate` member takes no notice of its stop signal, an `immortal` one of any."""
 
-    def __init__(self, spec: Group, first: int = 1, obstinate: str = "", at: float = 0.0) -> None:
+    def __init__(
+        self,
+        spec: Group,
+        first: int = 1,
+        *,
+        obstinate: str = "",
+        immortal: str = "",
+        at: float = 0.0,
+    ) -> None:
         self.state = new(spec)
         self.journal = Journal(first)
         self.events: list[model.Event] = []
         self.finish: do.Finish | None = None
         self._obstinate = obstinate
+        self._immortal = immortal
         self._now = at
         self.events.append(self.journal.started(self.at))
         self.happen(StartRequested())
@@ -81,13 +91,22 @@ class Life:
         run = self.state.members[member].run
         return self.happen(ProbeEnded(member, run, purpose, passed, detail))
 
+    def hooked(self, member: str, hook: Hook, *, passed: bool, detail: str = "") -> "Life":
+        run = self.state.members[member].run
+        return self.happen(HookEnded(member, run, hook, passed, detail))
+
+    def noted(self, *events: model.Event) -> int:
+        """Keep what doesn't come from the core; the last one's number."""
+        self.events += events
+        return events[-1].id
+
     def _carry_out(self, effect: do.Effect) -> list[Event]:
         match effect:
             case do.Spawn():
                 return [Spawned(effect.member, effect.run)]
-            case do.Signal() if effect.member != self._obstinate:
+            case do.Signal() if effect.member not in (self._obstinate, self._immortal):
                 return [Exited(effect.member, effect.run, Exit(signal=effect.signal))]
-            case do.Kill():
+            case do.Kill() if effect.member != self._immortal:
                 return self._killed(effect)
             case do.Finish():
                 self.finish = effect
