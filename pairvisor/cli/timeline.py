@@ -101,8 +101,8 @@ def headline(timeline: Timeline) -> str:
 
 def critical_path(timeline: Timeline) -> str:
     """`critical path: db, web`."""
-    path = sorted((bar.spawned or 0, bar.member) for bar in timeline.bars if bar.is_critical)
-    return f"critical path: {', '.join(member for _, member in path)}" if path else ""
+    path = [bar.member for bar in timeline.bars if bar.is_critical]
+    return f"critical path: {', '.join(path)}" if path else ""
 
 
 def extent(timeline: Timeline) -> float:
