@@ -9,7 +9,7 @@ from pairvisor.core.events import Event, HookEnded
 from pairvisor.core.state import GroupState
 from pairvisor.manifest.group import Member, Method
 from pairvisor.runtime import commands
-from pairvisor.runtime.children import Children
+from pairvisor.runtime.children import Children, Command
 from pairvisor.runtime.mailbox import Mailbox
 from pairvisor.runtime.prober import Prober, raise_fault
 from pairvisor.runtime.probes import About
@@ -72,13 +72,14 @@ class Tasks:
         self._prober.schedule(about, effect.run, effect.delay)
 
     def _run_hook(self, effect: do.RunHook) -> None:
-        task = asyncio.get_running_loop().create_task(self._hook(effect))
+        # As the member is now: a reload may come before the task's first step.
+        member = self._state.members[effect.member].spec
+        command = commands.as_member(member, member.hooks[effect.hook])
+        task = asyncio.get_running_loop().create_task(self._hook(effect, command))
         self._hooks[effect.member] = task
         task.add_done_callback(raise_fault)
 
-    async def _hook(self, effect: do.RunHook) -> None:
-        member = self._state.members[effect.member].spec
-        command = commands.as_member(member, member.hooks[effect.hook])
-        owner = f"{member.name}/{effect.hook}"
+    async def _hook(self, effect: do.RunHook, command: Command) -> None:
+        owner = f"{effect.member}/{effect.hook}"
         passed, detail = await commands.run(self._children, owner, command)
         self._post(HookEnded(effect.member, effect.run, effect.hook, passed, detail))
