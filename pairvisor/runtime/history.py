@@ -39,7 +39,7 @@ APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | SAFE
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE
 
 
-class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Result(Struct, frozen=True, kw_only=True):
     """What result.json says: no `status` while a supervisor runs, or when it was killed."""
 
     status: Status | None

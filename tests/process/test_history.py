@@ -140,6 +140,23 @@ def test_what_can_not_be_read_is_counted_and_said(tmp_path: Path) -> None:
     assert text == "the supervisor starts (2 lines of the earlier events can't be read)"
 
 
+def test_numbers_go_on_whatever_the_logs_tail_is(tmp_path: Path) -> None:
+    fill(tmp_path / "state", range(1, 4))
+    with (tmp_path / "state" / EVENTS).open("ab") as file:
+        file.write(b"\0" * (history.TAIL + 10))
+    kept = fill(tmp_path / "state", range(4, 6))
+    assert [one.id for one in kept.since(0)] == [1, 2, 3, 4, 5]
+    assert [one.id for one in read_events(str(tmp_path / "state"))[0]] == [1, 2, 3, 4, 5]
+
+
+def test_of_numbers_that_do_not_fit_together_the_most_that_do_are_believed(tmp_path: Path) -> None:
+    fill(tmp_path / "state", range(1, 2))
+    lines = [msgspec.json.encode(event(number)) for number in (1, 2, 70, 80, 3, 4, 5)]
+    (tmp_path / "state" / EVENTS).write_bytes(b"".join(line + b"\n" for line in lines))
+    events, lost = read_events(str(tmp_path / "state"))
+    assert ([one.id for one in events], lost) == ([1, 2, 3, 4, 5], 2)
+
+
 def test_of_a_large_log_the_tail_is_read_at_the_start_and_all_when_it_is_asked_for(
     tmp_path: Path,
 ) -> None:
@@ -212,6 +229,51 @@ def test_a_full_disk_is_said_and_what_was_missed_is_written_when_there_is_room(
         assert not kept.degraded
         events, _ = read_events(str(tmp_path / "disk" / "state"))
         assert [one.id for one in events] == list(range(1, 104))
+
+
+@needs_mount
+def test_a_folder_that_goes_while_the_disk_is_full_is_made_anew(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "64k"):
+        kept = fill(tmp_path / "disk" / "state", range(1, 3))
+        ballast = fill_up(tmp_path / "disk")
+        for number in range(3, 103):
+            kept.add(event(number))
+            kept.flush()
+        assert kept.degraded
+        shutil.rmtree(tmp_path / "disk" / "state")
+        ballast.unlink()
+        kept.add(event(103))
+        kept.flush()
+        assert not kept.degraded
+        assert read_events(str(tmp_path / "disk" / "state"))[0][-1].id == 103
+        assert read_result(str(tmp_path / "disk" / "state")) == RUNNING
+
+
+def test_a_disk_that_fails_is_said_and_no_event_is_lost(tmp_path: Path) -> None:
+    strace = shutil.which("strace")
+    if strace is None or os.geteuid():
+        pytest.skip("needs root and strace: apt-get install strace")
+    with up(tmp_path, SLEEPER) as group:
+        group.read_until("group test is ready")
+        state = tmp_path / "xdg-state/pairvisor/test"
+        eventually(lambda: Kind.GROUP_READY in [one.kind for one in read_events(str(state))[0]])
+        words = [strace, "-p", str(group.supervisor), "-o", "/dev/null", "-P", f"{state}/{EVENTS}"]
+        with subprocess.Popen(
+            [*words, "-e", "inject=write:error=EIO:when=1..2"], stderr=subprocess.PIPE
+        ) as tracer:
+            assert tracer.stderr is not None
+            assert b"attached" in tracer.stderr.readline()
+            ask(group, "/v1/restart", {"members": ["primary"]})
+            eventually(lambda: "Input/output error" in str(ask(group, "/v1/events")[1]))
+            ask(group, "/v1/restart", {"members": ["primary"]})
+            eventually(lambda: not ask(group, "/v1/status")[1]["degraded"])
+            tracer.terminate()
+        assert group.stop() == 0
+    events, lost = read_events(str(state))
+    assert [one.id for one in events] == list(range(1, len(events) + 1))
+    assert not lost
+    kinds = [one.kind for one in events]
+    assert (kinds.count(Kind.DEGRADED), kinds.count(Kind.RECOVERED)) == (1, 1)
 
 
 @needs_mount
@@ -329,6 +391,16 @@ def test_a_result_that_somebody_removes_with_its_folder_is_noted_anew(tmp_path: 
     kept.add(event(3))
     kept.flush()
     assert read_result(str(tmp_path / "state")) == RUNNING
+    shutil.rmtree(tmp_path / "state")
+    (tmp_path / "state").touch()
+    kept.add(event(4))
+    kept.flush()
+    assert "Not a directory" in kept.degraded[0]
+    (tmp_path / "state").unlink()
+    kept.add(event(5))
+    kept.flush()
+    assert read_result(str(tmp_path / "state")) == RUNNING
+    assert [one.id for one in read_events(str(tmp_path / "state"))[0]] == [4, 5]
 
 
 @needs_mount
@@ -426,6 +498,22 @@ def test_the_last_result_is_there_after_the_end_and_after_a_kill(tmp_path: Path)
     assert lives(state) == 2
 
 
+def test_a_group_that_runs_tells_what_its_memory_has_forgotten(tmp_path: Path) -> None:
+    at = "2026-05-01T12:00:00.000Z"
+    ended = Event(
+        id=2, at=at, kind=Kind.GROUP_ENDED, text="group test failed: long ago", goal="failed"
+    )
+    before = [Journal(1).started(at), ended, *map(event, range(3, 4000))]
+    state = tmp_path / "xdg-state" / "pairvisor" / "test"
+    state.mkdir(parents=True)
+    (state / EVENTS).write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in before))
+    with up(tmp_path, SLEEPER) as group:
+        group.read_until("group test is ready")
+        assert len(ask(group, "/v1/events")[1]) == history.KEPT
+        assert ask(group, "/v1/why")[1]["text"].startswith("group test failed: long ago")
+        assert ask(group, "/v1/timeline")[1]["took"] is not None
+
+
 def lives(state: Path) -> int:
     return [one.kind for one in read_events(str(state))[0]].count(Kind.SUPERVISOR_STARTED)
 
@@ -449,6 +537,8 @@ def test_want_of_memory_is_told_by_the_kernels_counters(tmp_path: Path) -> None:
     assert own.happened()
     events.unlink()
     assert not own.happened(), "another file's count says nothing"
+    events.write_text("oom_kill 2\n")
+    assert own.happened(), "while nobody could look"
     assert not Oom(str(tmp_path / "a"), str(tmp_path), str(tmp_path / "b")).happened()
 
 

@@ -7,9 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from pairvisor.core import effects as do
-from pairvisor.core.events import MemberRestartRequested, MemberStopRequested, StopRequested
+from pairvisor.core.events import (
+    MemberRestartRequested,
+    MemberStopRequested,
+    RestartRequested,
+    StopRequested,
+)
 from pairvisor.core.state import Cause, Phase, Reason
-from pairvisor.manifest.group import Fate, Gate, Member, Role
+from pairvisor.manifest.group import Fate, Gate, Member, Restart, Role
 from pairvisor.record.journal import Journal
 from pairvisor.record.model import Caller, Event, Kind
 from pairvisor.record.why import why
@@ -255,6 +260,25 @@ def test_the_end_of_a_stop_that_had_nothing_to_do_names_who_asked() -> None:
     request = life.noted(life.journal.requested("stop", BY, life.at))
     life.happen(StopRequested(request=request))
     assert kinds_and_causes(life, request) == [("group-ended", None, request)]
+
+
+def test_a_pause_that_was_cut_short_ends_by_that_request() -> None:
+    life = Life(group(restart=Restart(initial=8.0))).pass_time(3)
+    life.ends("tls", code=3).pass_time(2).ends("tls", code=3)
+    request = life.noted(life.journal.requested("start", BY, life.at))
+    life.happen(RestartRequested(request))
+    assert kinds_and_causes(life, request)[0] == ("group-started", None, request)
+
+
+def test_what_outlives_a_main_process_and_its_sigkill_follows_from_that_end() -> None:
+    life = Life(group(), immortal="tls").pass_time(3)
+    last = life.events[-1].id
+    life.ends("tls", code=3).pass_time(20)
+    exited, unkillable = (
+        next(event for event in life.events if event.kind is kind and event.id > last)
+        for kind in (Kind.MEMBER_EXITED, Kind.MEMBER_UNKILLABLE)
+    )
+    assert unkillable.cause == exited.id
 
 
 def test_what_a_timeline_needs_is_kept_however_much_happens_since() -> None:
