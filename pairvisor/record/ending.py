@@ -7,6 +7,7 @@ writes no result. What one of them tells stands in for the other.
 from collections.abc import Sequence
 from typing import cast
 
+from pairvisor.core.state import Reason
 from pairvisor.record.model import Cause, Event, GroupState, Kind, Status
 
 
@@ -68,4 +69,6 @@ def _end(events: Sequence[Event]) -> Event | None:
 def _cause(end: Event | None) -> Cause | None:
     if end is None or end.reason is None:
         return None
-    return Cause(reason=end.reason, text=end.text.partition(": ")[2] or end.text, at=end.at)
+    asked = end.reason is Reason.REQUEST
+    text = "the group was asked to stop" if asked else end.text.partition(": ")[2]
+    return Cause(reason=end.reason, text=text, at=end.at)

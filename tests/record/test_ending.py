@@ -57,4 +57,9 @@ def test_a_result_that_only_the_events_know_of() -> None:
     assert (killed.ended_at, killed.degraded) == ("2026-05-01T12:00:00.000Z", ["damaged"])
     stopped = status_of("shop", life.happen(StopRequested()).events, "")
     assert (stopped.state, stopped.exit_status, stopped.degraded) == ("stopped", 0, [])
+    assert stopped.cause is not None
+    assert stopped.cause.text == "the group was asked to stop"
+    over = status_of("shop", with_end(Life(group()).events, FAILED), "")
+    assert over.cause is not None
+    assert (over.state, over.cause.text) == ("failed", "tls exited with 3")
     assert status_of("shop", [], "").state == "killed"
