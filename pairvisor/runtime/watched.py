@@ -2,12 +2,13 @@
 
 watchdog (7.1) reads inotify(7). It walks what is deep, and watches folders that come later; it does
 not say where the limit of watches kept it from that, and takes a link for what it is. It speaks in
-its log only, which goes nowhere here.
+its log, and in a warning where a new folder is seen twice; both go nowhere here.
 """
 
 import errno
 import logging
 import os
+import warnings
 from collections.abc import Callable
 
 from watchdog import events
@@ -47,6 +48,8 @@ class Folders:
         self._failures: dict[str, OSError] = {}
 
     def start(self) -> None:
+        # A folder below one that has just come may be found by a walk and by an event: no harm.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         self._observer.start()
 
     def stop(self) -> None:

@@ -173,6 +173,14 @@ def test_no_change(tmp_path: Path, way: Way) -> None:
         assert watched.heard() == set()
 
 
+def test_folders_that_are_found_twice(tmp_path: Path) -> None:
+    """By watchdog: in its walk through one above, and in an event. It warns of that."""
+    with watching(tmp_path) as watched:
+        for number in range(300):
+            (tmp_path / f"src/{number}/deep").mkdir(parents=True)
+        assert watched.heard() == set()
+
+
 def test_files_come_move_and_go(tmp_path: Path) -> None:
     with watching(tmp_path, '"src/**/*.py", "one.toml"') as watched:
         one, two = tmp_path / "src/one.py", tmp_path / "src/deep/er/two.py"
