@@ -20,13 +20,24 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from pairvisor.manifest.group import Gate, Group, Hook, Member, Method, Probe, Purpose, Role
+from pairvisor.manifest.group import (
+    Gate,
+    Group,
+    Hook,
+    Member,
+    Method,
+    Probe,
+    Purpose,
+    Role,
+    Target,
+)
 
 # Of a member; any other field is its process's own, and so is one that comes to be later.
 FROM_NOW = {
     "concern": "concern",
     "origin": "origin",
     "watch": "watch",
+    "log": "log",
     "stop_signal": "stop.signal",
     "stop_grace": "stop.grace",
     "success_codes": "success_codes",
@@ -117,9 +128,11 @@ def difference(old: Member, new: Member, common: Collection[str] = ()) -> Differ
     after = ["after"] if _among(old.after, common) != _among(new.after, common) else []
     differing = {field for field, value in _fields(old) if value != getattr(new, field)}
     known = FROM_NOW.keys() | FROM_NEXT_START.keys() | COMPARED_BELOW
+    if Target.JOURNAL in (old.log.to, new.log.to) and old.log.to is not new.log.to:
+        known = known - {"log"}  # a process has its connection to the journal from its start
     return Difference(
         process=(*sorted(differing - known), *_variables(old.env, new.env), *heard_anew),
-        now=(*probes, *sorted(hooks - late), *_named(FROM_NOW, differing)),
+        now=(*probes, *sorted(hooks - late), *_named(FROM_NOW, differing & known)),
         next_start=(*sorted(late), *_named(FROM_NEXT_START, differing)),
         next_round=tuple(after),
     )

@@ -1,5 +1,7 @@
 """The members of a written manifest, in one list: inits, then sidecars, then the primary."""
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from pairvisor.manifest import model
@@ -60,3 +62,11 @@ def _is_new(entry: Entry, earlier: dict[str, Entry]) -> bool:
     if taken := earlier.get(entry.name):
         report.error(f'"{entry.name}" is the name of a member already: {spelled(taken.report.key)}')
     return taken is None
+
+
+def unknown_member(name: str, entry: Entry, names: Iterable[str]) -> str:
+    """What is wrong where an entry names a member that isn't there."""
+    from pairvisor.manifest.hints import did_you_mean  # noqa: PLC0415 - costs time, seldom needed
+
+    others = ["primary", *(other for other in names if other != entry.name)]
+    return f'no member is called "{name}"{did_you_mean(name, others)}'

@@ -13,7 +13,8 @@ from pairvisor.manifest.report import Report
 # answer for us: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3), systemd.exec(5).
 _OURS = frozenset(
     "NOTIFY_SOCKET CREDENTIALS_DIRECTORY JOURNAL_STREAM INVOCATION_ID MAINPID "
-    "RUNTIME_DIRECTORY STATE_DIRECTORY".split()  # the group's: one in a member needs others
+    # The group's: one in a member needs others.
+    "RUNTIME_DIRECTORY STATE_DIRECTORY LOGS_DIRECTORY".split()
 )
 _OURS_BY_PREFIX = ("LISTEN_", "WATCHDOG_", "PAIRVISOR_")
 _CLEAN = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ")

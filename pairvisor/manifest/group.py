@@ -64,6 +64,57 @@ class Method(StrEnum):
     GRPC = "grpc"  # HOST:PORT
 
 
+class Target(StrEnum):
+    """Where a member's output goes, beside those that read it and `pairvisor logs`."""
+
+    TERMINAL = "terminal"
+    FILE = "file"
+    JOURNAL = "journal"
+    NONE = "none"
+
+
+class LineFormat(StrEnum):
+    """How a line is written where it goes."""
+
+    TEXT = "text"  # time, member, stream, message
+    JSON = "json"
+    RAW = "raw"  # as it came
+
+
+class Compression(StrEnum):
+    """What a rotated file is compressed with."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+class LogFile(Struct, frozen=True):
+    """A file that grows to `max_size` bytes (0: without end); `keep` older ones stay beside it."""
+
+    path: str  # absolute
+    format: LineFormat = LineFormat.TEXT
+    max_size: int = 10 << 20
+    keep: int = 5
+    compress: Compression = Compression.NONE
+
+
+class Log(Struct, frozen=True):
+    """What becomes of a member's output. `buffer` is in bytes, for each that does not take it."""
+
+    to: Target = Target.TERMINAL
+    file: LogFile | None = None
+    buffer: int = 1 << 20
+    drops: bool = False  # what is more than that, instead of letting the member wait
+
+
+class Feed(Struct, frozen=True):
+    """The members whose output one gets on its standard input."""
+
+    sources: tuple[str, ...]
+    format: LineFormat = LineFormat.JSON
+
+
 class Probe(Struct, frozen=True):
     """One probe. `target` is one word for each method but exec and notify."""
 
@@ -100,6 +151,8 @@ class Member(Struct, frozen=True, kw_only=True):
     concern: str = ""
     origin: str = "manifest"
     watch: tuple[str, ...] = ()  # absolute globs
+    log: Log = Log()
+    stdin: Feed | None = None
 
     after: dict[str, Gate] = {}
     probes: dict[Purpose, Probe] = {}
@@ -128,6 +181,7 @@ class Places(Struct, frozen=True):
 
     run: str
     state: str  # what is known of the group when it has ended
+    logs: str = ""  # the members' files, where some are asked for
 
     @property
     def control(self) -> str:

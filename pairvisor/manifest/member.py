@@ -11,8 +11,19 @@ from pairvisor.manifest import model
 from pairvisor.manifest.commands import Words, split_command
 from pairvisor.manifest.daemons import how_to_stay
 from pairvisor.manifest.entries import Entry
-from pairvisor.manifest.group import Fate, Gate, Hook, Member, Method, Places, Probe, Purpose
+from pairvisor.manifest.group import (
+    Fate,
+    Feed,
+    Gate,
+    Hook,
+    Member,
+    Method,
+    Places,
+    Probe,
+    Purpose,
+)
 from pairvisor.manifest.interpolate import Interpolator
+from pairvisor.manifest.logs import resolve_log
 from pairvisor.manifest.paths import below, lies_in
 from pairvisor.manifest.probes import check_socket_length, resolve_probe
 from pairvisor.manifest.programs import Programs
@@ -43,7 +54,7 @@ class MemberMaker:
         self._may_appear = may_appear
         self._working_dir = self._find_working_dir(common.folder)
 
-    def make(self, env: dict[str, str], after: dict[str, Gate]) -> Member:
+    def make(self, env: dict[str, str], after: dict[str, Gate], feed: Feed | None) -> Member:
         table = self._table
         report = self._report
         return Member(
@@ -54,6 +65,8 @@ class MemberMaker:
             env=env,
             umask=table.umask,
             concern=table.concern,
+            log=resolve_log(table.log, self._common.places, self._interpolator, report.at("log")),
+            stdin=feed,
             after=after,
             hooks=self._hooks(),
             stop_signal=table.stop.signal,

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import Struct, field
 
-from pairvisor.manifest.group import Access, Fate, Gate
+from pairvisor.manifest.group import Access, Compression, Fate, Gate, LineFormat, Target
 from pairvisor.manifest.units import Duration, SignalName, Size, Umask
 
 Words = str | list[str]
@@ -72,17 +72,18 @@ class Limits(Table, frozen=True):
 
 
 class Log(Table, frozen=True):
-    format: Literal["text", "json", "raw"] = "text"
+    to: Target | None = None
     file: str | None = None
+    format: LineFormat = LineFormat.TEXT
     max_size: Size = _always(Size(10 * 1024 * 1024))
     keep: int = 5
-    compress: Literal["none", "gzip", "zstd"] = "none"
-    buffer: Size | None = None
+    compress: Compression = Compression.NONE
+    buffer: Size = _always(Size(1024 * 1024))
     overflow: Literal["wait", "drop"] = "wait"
 
 
 class Input(Table, frozen=True):
-    from_: list[str] = field(name="from")
+    from_: list[str] = field(name="from", default_factory=list)
     format: Literal["json", "raw"] = "json"
 
 
@@ -113,7 +114,7 @@ class Process(Table, frozen=True):
     sockets: list[str] = []
     secrets: list[str] = []
     limits: Limits | None = None
-    log: Log | None = None
+    log: Log = _always(Log())
 
 
 class Init(Process, frozen=True):
@@ -214,8 +215,8 @@ NOT_YET = {
     Manifest: frozenset("sockets volumes secrets network limits files inject".split()),
     Process: frozenset(
         "user group supplementary_groups no_new_privileges capabilities private_tmp read_only "
-        "sockets secrets limits log".split()
+        "sockets secrets limits".split()
     ),
     Serving: frozenset("reload restart_mode".split()),
-    Sidecar: frozenset("use with stdin".split()),
+    Sidecar: frozenset("use with".split()),
 }

@@ -5,20 +5,21 @@ the other, then the sidecars together, then the primary. Each derived wait is le
 awaited member itself waits for the waiting one, directly or through others; so what is derived
 never makes a cycle, and what is written always wins. The primary's waits for sidecars are
 derived before the sidecars' for inits: an init that waits for the primary comes after the
-sidecars, then, and doesn't hold them up.
+sidecars, then, and doesn't hold them up. A sidecar that reads an init's output waits for no init:
+what is written before anybody reads it has to fit into a buffer.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from pairvisor.manifest import model
-from pairvisor.manifest.entries import Entry
-from pairvisor.manifest.group import Fate, Gate, Group, Role
+from pairvisor.manifest.entries import Entry, unknown_member
+from pairvisor.manifest.group import Fate, Feed, Gate, Group, Role
 from pairvisor.manifest.report import Report
 
 Waits = dict[str, dict[str, Gate]]
 
 
-def resolve_order(entries: list[Entry]) -> Waits:
+def resolve_order(entries: list[Entry], feeds: Mapping[str, Feed]) -> Waits:
     """For each member, what it waits for in which others. Report unknown names and cycles."""
     by_name = {entry.name: entry for entry in entries}
     primary = next((entry.name for entry in entries if entry.role is Role.PRIMARY), "")
@@ -29,7 +30,9 @@ def resolve_order(entries: list[Entry]) -> Waits:
     }
     if _report_cycles(written, by_name):
         return written
-    return _Derivation(entries, written).derive()
+    waits = _Derivation(entries, written, feeds).derive()
+    _check_stop(waits, feeds, by_name)
+    return waits
 
 
 def default_gate(entry: Entry) -> Gate:
@@ -50,7 +53,7 @@ def _written(entry: Entry, by_name: Mapping[str, Entry], primary: str) -> dict[s
         at = entry.report.at("after", name if isinstance(after, dict) else index)
         target = by_name.get(primary if name == "primary" else name)
         if target is None:
-            at.error(_unknown(name, entry, by_name))
+            at.error(unknown_member(name, entry, by_name))
         elif target is entry:
             at.error("a member can't wait for itself")
         else:
@@ -58,13 +61,6 @@ def _written(entry: Entry, by_name: Mapping[str, Entry], primary: str) -> dict[s
             _check_gate(gate, target, at)
             waits[target.name] = gate
     return waits
-
-
-def _unknown(name: str, entry: Entry, by_name: Mapping[str, Entry]) -> str:
-    from pairvisor.manifest.hints import did_you_mean  # noqa: PLC0415 - costs time, seldom needed
-
-    others = ["primary", *(other for other in by_name if other != entry.name)]
-    return f'no member is called "{name}"{did_you_mean(name, others)}'
 
 
 def _check_gate(gate: Gate, target: Entry, report: Report) -> None:
@@ -96,14 +92,51 @@ def _ignoring(gate: Gate) -> str:
 
 def _report_cycles(waits: Waits, by_name: Mapping[str, Entry]) -> bool:
     """Report each cycle once, by its members in order. Whether there was one."""
-    left = _without_loose_ends(waits)
-    found = bool(left)
-    while left:
-        cycle = _a_cycle(left)
+    cycles = list(_cycles(waits))
+    for cycle in cycles:
         names = " waits for ".join([*cycle, cycle[0]])
         by_name[cycle[0]].report.at("after").error(f"a cycle: {names}")
+    return bool(cycles)
+
+
+def _check_stop(waits: Waits, feeds: Mapping[str, Feed], by_name: Mapping[str, Entry]) -> None:
+    reads = {name: feed.sources for name, feed in feeds.items()}
+    inits = [name for name, entry in by_name.items() if entry.role is Role.INIT]
+    for cycle in _cycles(ends_after({name: waits.get(name, {}) for name in by_name}, reads, inits)):
+        reader = next(name for name in cycle if name in feeds)
+        names = " ends after ".join([*cycle, cycle[0]])
+        by_name[reader].report.at("stdin").error(f"a cycle in the order of the stop: {names}")
+
+
+def ends_after(
+    waits: Mapping[str, Iterable[str]],
+    reads: Mapping[str, Collection[str]],
+    inits: Collection[str],
+) -> dict[str, set[str]]:
+    """For each member, those that have to be at rest before it is told to stop.
+
+    They are the ones that wait for it, and the ones whose output it reads. Where these contradict
+    each other, reading wins. An init that somebody reads is over when those run that wait for it,
+    and ends before its reader, but after nobody.
+    """
+    first: dict[str, set[str]] = {name: set() for name in waits}
+    over = {source for sources in reads.values() for source in sources}.intersection(inits)
+    for name, awaited in waits.items():
+        for on in awaited:
+            if on not in reads.get(name, ()) and on not in over:
+                first[on].add(name)
+    for name, sources in reads.items():
+        first[name].update(sources)
+    return first
+
+
+def _cycles(waits: Mapping[str, Iterable[str]]) -> Iterator[list[str]]:
+    """Such that no member is in two of them."""
+    left = _without_loose_ends(waits)
+    while left:
+        cycle = _a_cycle(left)
+        yield cycle
         left = _without_loose_ends({k: v for k, v in left.items() if k not in cycle})
-    return found
 
 
 def _without_loose_ends(waits: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
@@ -130,8 +163,9 @@ def _a_cycle(waits: Mapping[str, list[str]]) -> list[str]:
 class _Derivation:
     """Adds the derived waits to the written ones."""
 
-    def __init__(self, entries: list[Entry], written: Waits) -> None:
+    def __init__(self, entries: list[Entry], written: Waits, feeds: Mapping[str, Feed]) -> None:
         self._entries = entries
+        self._feeds = feeds
         self._gates = {entry.name: default_gate(entry) for entry in entries}
         self._waits: Waits = dict(written)
         self._waiters: dict[str, list[str]] = {entry.name: [] for entry in entries}
@@ -154,9 +188,12 @@ class _Derivation:
                 self._add(name, sidecars)
                 self._add_inits(name, self._inits)
         for name in sidecars:
-            if name in self._derived:
+            if name in self._derived and not self._reads_an_init(name):
                 self._add_inits(name, self._inits)
         return self._waits
+
+    def _reads_an_init(self, name: str) -> bool:
+        return name in self._feeds and not set(self._inits).isdisjoint(self._feeds[name].sources)
 
     def _derive_init(self, name: str, earlier: list[str]) -> None:
         if name in self._derived:

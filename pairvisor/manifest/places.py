@@ -10,14 +10,21 @@ LONGEST_SOCKET = 107  # bytes: sun_path of unix(7) is 108 with its terminating N
 def find_places(name: str, environ: Mapping[str, str], uid: int) -> Places:
     """The group's folders.
 
-    systemd's RUNTIME_DIRECTORY= and STATE_DIRECTORY= are made for this one service and are taken
-    as they are; the others are shared, so the group's name is put below them. A relative path
-    counts as none, as the XDG Base Directory Specification has it.
+    systemd's RUNTIME_DIRECTORY=, STATE_DIRECTORY= and LOGS_DIRECTORY= are made for this one service
+    and are taken as they are; the others are shared, so the group's name is put below them. A
+    relative path counts as none, as the XDG Base Directory Specification has it.
     """
+    state = _own("STATE_DIRECTORY", environ) or f"{_all_states(environ, uid)}/{name}"
     return Places(
         run=_own("RUNTIME_DIRECTORY", environ) or f"{_all_run(environ, uid)}/{name}",
-        state=_own("STATE_DIRECTORY", environ) or f"{_all_states(environ, uid)}/{name}",
+        state=state,
+        logs=_own("LOGS_DIRECTORY", environ) or _logs(name, state, environ, uid),
     )
+
+
+def _logs(name: str, state: str, environ: Mapping[str, str], uid: int) -> str:
+    is_the_systems = uid == 0 and not environ.get("XDG_STATE_HOME", "").startswith("/")
+    return f"/var/log/pairvisor/{name}" if is_the_systems else f"{state}/logs"
 
 
 def _own(variable: str, environ: Mapping[str, str]) -> str:

@@ -118,7 +118,7 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
         "sockets": _E("Held sockets that it gets as file descriptors.", '["http"]'),
         "secrets": _E("Secrets that it may read.", '["db"]'),
         "limits": _E("Limits of its memory, CPU, processes and files."),
-        "log": _E("Where its output goes and in which form."),
+        "log": _E("Where its output goes: see Logs."),
     },
     model.Init: {
         "timeout": _E(
@@ -155,7 +155,10 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
     model.Sidecar: {
         "use": _E("The sidecar template that this one is made from.", '"stunnel"'),
         "with": _E("The template's parameters.", '{ accept = "8443" }'),
-        "stdin": _E("Members whose output it gets on its standard input.", '["primary"]'),
+        "stdin": _E(
+            "Members whose output it gets on its standard input, as JSON lines: see Logs.",
+            '["primary"]',
+        ),
     },
     model.Primary: {
         "name": _E("Its name. In `after` and in commands `primary` means it too.", '"shop-web"'),
@@ -272,17 +275,35 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
         "required": _E("Whether it is an error if a limit can't be set.", "true"),
     },
     model.Log: {
-        "format": _E("The form of a line.", '"json"'),
-        "file": _E("The file.", '"shop.log"'),
-        "max_size": _E("The size at which a new file begins.", '"10MiB"'),
-        "keep": _E("How many old files are kept.", "5"),
-        "compress": _E("How old files are compressed.", '"gzip"'),
-        "buffer": _E("How much is held in memory.", '"1MiB"'),
-        "overflow": _E("What happens past that.", '"drop"'),
+        "to": _E(
+            "Where it goes: `up`'s terminal, a file, the journal, or nowhere but to `pairvisor "
+            "logs` and those that read it. Absent: the file, where one is named, or else the "
+            "terminal.",
+            '"file"',
+        ),
+        "file": _E(
+            "The file, relative to the group's folder for logs; an absolute path's folder has to "
+            "be there.",
+            '"shop.log"',
+        ),
+        "format": _E("How a file's lines are written.", '"json"'),
+        "max_size": _E(
+            "How large a file grows before the next one is begun; 0: no limit.", '"10MiB"'
+        ),
+        "keep": _E("How many older files stay: `shop.log.1` is the youngest of them.", "5"),
+        "compress": _E("What older files are compressed with.", '"zstd"'),
+        "buffer": _E(
+            "How much of this member's output is held for each that doesn't take it, at least.",
+            '"8MiB"',
+        ),
+        "overflow": _E(
+            "Past that, the member waits when it writes, or lines are dropped and counted.",
+            '"drop"',
+        ),
     },
     model.Input: {
-        "from": _E("The members.", '["primary"]'),
-        "format": _E("JSON lines, or the bare bytes.", '"raw"'),
+        "from": _E("The members.", '["primary", "db"]'),
+        "format": _E("JSON lines, or the lines as they are.", '"raw"'),
     },
     model.Socket: {
         "listen": _E("Where it listens.", '"127.0.0.1:8080"'),
@@ -337,8 +358,6 @@ UNSUPPORTED_TABLES: frozenset[type[Struct]] = frozenset(
     (
         model.Reload,
         model.Limits,
-        model.Log,
-        model.Input,
         model.Socket,
         model.Volume,
         model.Secret,

@@ -10,11 +10,12 @@ from pairvisor.manifest import model
 from pairvisor.manifest.control import resolve_control_group, resolve_metrics
 from pairvisor.manifest.entries import Entry, list_entries
 from pairvisor.manifest.environment import Environments, about_itself
-from pairvisor.manifest.group import Gate, Group, Member, Places, Restart, Role
+from pairvisor.manifest.group import Feed, Gate, Group, Member, Places, Restart, Role
 from pairvisor.manifest.interpolate import Interpolator
+from pairvisor.manifest.logs import check_files, resolve_feeds
 from pairvisor.manifest.member import Common, MemberMaker, check_grace
 from pairvisor.manifest.names import group_name
-from pairvisor.manifest.order import Waits, resolve_order
+from pairvisor.manifest.order import resolve_order
 from pairvisor.manifest.places import find_places
 from pairvisor.manifest.probes import MOST, check_socket_length
 from pairvisor.manifest.programs import Programs
@@ -45,7 +46,7 @@ def resolve(manifest: model.Manifest, setting: Setting, report: Report) -> Group
         name=name,
         manifest=setting.path,
         places=places,
-        members=members.make_all(entries, resolve_order(entries)),
+        members=members.make_all(entries),
         labels=manifest.labels,
         grace=manifest.grace,
         start_timeout=manifest.start_timeout or inf,
@@ -104,18 +105,25 @@ class _Members:
         """What fills in the keys that belong to no member."""
         return self._base.seeing(self._environments.inherited | self._environments.shared)
 
-    def make_all(self, entries: list[Entry], waits: Waits) -> dict[str, Member]:
+    def make_all(self, entries: list[Entry]) -> dict[str, Member]:
+        feeds = resolve_feeds(entries)
+        waits = resolve_order(entries, feeds)
         first_init = next((e.name for e in entries if e.role is Role.INIT), None)
-        return {
+        made = {
             entry.name: self._make(
                 entry,
                 waits.get(entry.name, {}),
+                feeds.get(entry.name),
                 an_init_ran=first_init is not None and entry.name != first_init,
             )
             for entry in entries
         }
+        check_files(made, entries)
+        return made
 
-    def _make(self, entry: Entry, after: dict[str, Gate], *, an_init_ran: bool) -> Member:
+    def _make(
+        self, entry: Entry, after: dict[str, Gate], feed: Feed | None, *, an_init_ran: bool
+    ) -> Member:
         table = entry.table
         env = self._environments.member(
             clean=table.clean_env, files=table.env_file, table=table.env, report=entry.report
@@ -123,7 +131,7 @@ class _Members:
         env.update(about_itself(self._name, entry.name, entry.role, self._common.places))
         interpolator = self._base.seeing(env)
         maker = MemberMaker(entry, self._common, interpolator, may_appear=an_init_ran)
-        return maker.make(env, after)
+        return maker.make(env, after, feed)
 
 
 def _values(name: str, folder: str, places: Places) -> dict[str, str]:

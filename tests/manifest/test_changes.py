@@ -1,6 +1,7 @@
 """What a reload does, from the two manifests alone."""
 
 from math import inf
+from types import NoneType
 from typing import Any
 
 import pytest
@@ -17,9 +18,11 @@ from pairvisor.manifest.changes import (
 )
 from pairvisor.manifest.group import (
     Fate,
+    Feed,
     Gate,
     Group,
     Hook,
+    Log,
     Member,
     Method,
     Places,
@@ -27,6 +30,7 @@ from pairvisor.manifest.group import (
     Purpose,
     Restart,
     Role,
+    Target,
 )
 from tests.manifest.conftest import Loader
 
@@ -130,10 +134,21 @@ def test_every_field_of_a_member_has_its_say() -> None:
     named = {*FROM_NOW, *FROM_NEXT_START, *COMPARED_BELOW}
     assert named < {field.name for field in fields(Member)}
     others: dict[type, Any] = {str: "x", int: 77, float: 77.0, tuple: ("x",), frozenset: {7}}
+    others |= {Log: Log(drops=True), NoneType: Feed(("x",))}
     for field in fields(Member):
         value = getattr(OLD, field.name)
         if field.name not in {*COMPARED_BELOW, "role", "on_exit", "on_success", "on_failure"}:
             assert difference(OLD, replace(OLD, **{field.name: others[type(value)]})).keys
+
+
+def test_where_output_goes_is_no_business_of_its_process() -> None:
+    """But for the journal, to which it is connected from its start."""
+    to_file, to_journal = (
+        replace(OLD, log=Log(target)) for target in (Target.FILE, Target.JOURNAL)
+    )
+    assert difference(OLD, to_file).now == ("log",)
+    assert difference(OLD, to_journal).process == ("log",)
+    assert difference(to_journal, to_file).process == ("log",)
 
 
 def test_members_come_and_go() -> None:

@@ -25,7 +25,7 @@ def manifest_of(inits: Afters, sidecars: Afters, primary: list[str] | None) -> m
 
 def waits_of(written: model.Manifest) -> dict[str, str]:
     report = Report()
-    waits = resolve_order(list_entries(written, report))
+    waits = resolve_order(list_entries(written, report), {})
     assert not report.failed
     return {name: " ".join(sorted(on)) for name, on in waits.items()}
 
@@ -107,7 +107,7 @@ def test_what_is_derived_never_makes_a_cycle(
         None if primary is None else sorted(primary),
     )
     report = Report()
-    waits = resolve_order(list_entries(manifest, report))
+    waits = resolve_order(list_entries(manifest, report), {})
     assert report.failed or is_free_of_cycles({n: set(on) for n, on in waits.items()})
 
 
@@ -160,5 +160,22 @@ def test_a_thousand_inits_in_a_row() -> None:
 def test_a_cycle_of_a_thousand() -> None:
     sidecars = {f"s{n}": [f"s{(n + 1) % 999}"] for n in range(999)}
     report = Report()
-    resolve_order(list_entries(manifest_of({}, sidecars, None), report))
+    resolve_order(list_entries(manifest_of({}, sidecars, None), report), {})
     assert report.failed
+
+
+def readers(*sources: str) -> str:
+    return f"""
+        [primary]
+        command = "true"
+        [init.one]
+        command = "true"
+        [sidecars.reads]
+        command = "true"
+        stdin = {list(sources)}
+        """
+
+
+def test_who_reads_an_inits_output_is_there_for_it(resolved: Loader) -> None:
+    assert resolved(readers("primary", "one")).members["reads"].after == {}
+    assert resolved(readers("primary")).members["reads"].after == {"one": Gate.SUCCEEDED}

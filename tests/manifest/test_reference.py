@@ -76,7 +76,9 @@ def test_the_page_has_examples() -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_load(example: str, resolved: Loader, tmp_path: Path) -> None:
     (tmp_path / "web").mkdir()
-    for program in "shop check announce drain clean-up ship proxy migrate gunicorn nginx".split():
+    for (
+        program
+    ) in "shop check announce drain clean-up ship proxy migrate gunicorn nginx vector".split():
         for folder in (tmp_path, tmp_path / "web"):
             (folder / program).symlink_to("/bin/sleep")
     group = resolved(example, PATH=f"{tmp_path}:/usr/bin:/bin")

@@ -11,14 +11,20 @@ import pytest
 
 from pairvisor.manifest.group import (
     Access,
+    Compression,
     ControlGroup,
     Endpoint,
     Fate,
+    Feed,
     Gate,
     Hook,
+    LineFormat,
+    Log,
+    LogFile,
     Method,
     Purpose,
     Role,
+    Target,
 )
 from pairvisor.manifest.load import load
 from pairvisor.manifest.places import find_places
@@ -313,3 +319,45 @@ def test_gates_of_what_may_just_end(resolved: Loader) -> None:
         '[sidecars.b]\ncommand = "sleep 1"\non_failure = "ignore"\n'
     )
     assert group.primary.after == {"a": Gate.SUCCEEDED, "b": Gate.ENDED}
+
+
+@pytest.mark.parametrize(
+    ("environ", "uid", "logs"),
+    [
+        ({"LOGS_DIRECTORY": "/var/log/x:/y", "STATE_DIRECTORY": "/s"}, 0, "/var/log/x"),
+        ({"STATE_DIRECTORY": "/s"}, 0, "/var/log/pairvisor/a"),
+        ({"XDG_STATE_HOME": "/z"}, 0, "/z/pairvisor/a/logs"),
+        ({"HOME": "/home/x"}, 1000, "/home/x/.local/state/pairvisor/a/logs"),
+    ],
+)
+def test_where_logs_are(environ: dict[str, str], uid: int, logs: str) -> None:
+    assert find_places("a", environ, uid).logs == logs
+
+
+def test_where_output_goes(resolved: Loader, tmp_path: Path) -> None:
+    group = resolved(
+        f"""
+        [primary]
+        command = "true"
+        log = {{ file = "${{name}}.log" }}
+        [init.i]
+        command = "true"
+        log = {{ file = "{tmp_path}/i.log", format = "raw", max_size = 0, keep = 1,
+                compress = "gzip", buffer = "2MiB", overflow = "drop" }}
+        [sidecars.a]
+        command = "true"
+        log = {{ to = "journal" }}
+        stdin = ["primary", "i", "primary"]
+        [sidecars.b]
+        command = "true"
+        stdin = {{ from = ["a"], format = "raw" }}
+        """.replace("\n                ", "")
+    )
+    members = group.members
+    assert group.primary.log == Log(Target.FILE, LogFile(f"{group.places.logs}/shop.log"))
+    file = LogFile(f"{tmp_path}/i.log", LineFormat.RAW, 0, 1, Compression.GZIP)
+    assert members["i"].log == Log(Target.FILE, file, 2 << 20, drops=True)
+    assert members["a"].log == Log(Target.JOURNAL)
+    assert members["b"].log == Log(Target.TERMINAL)
+    assert members["a"].stdin == Feed(("primary", "i"), LineFormat.JSON)
+    assert members["b"].stdin == Feed(("a",), LineFormat.RAW)
