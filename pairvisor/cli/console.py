@@ -1,20 +1,25 @@
 """The terminal of `up`: members' lines behind coloured names, and a last line of progress.
 
-All of it is written by the pump's thread, so lines never mix, and a terminal that does not take
-them blocks nothing else.
+It is made and written on the pump's thread, so lines never mix.
 """
 
 import os
-import select
+import re
+
+from pairvisor.runtime.logs.lines import Lines, wrapped
 
 STDOUT = 1
 CLEAR = b"\r\x1b[2K"
+RESET = b"\x1b[0m"
 COLOURS = (36, 32, 35, 33, 34, 95, 94)  # those that read well on light and on dark
 OWN = "pairvisor"
 
+# A colour, which may pass; or else a control character of ASCII but tab, or one of C1 in UTF-8.
+_ORDER = re.compile(rb"\x1b\[[0-9;:]*m|[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
+
 
 class Console:
-    """A pump's sink. Colour and progress only where stdout is a terminal (and not NO_COLOR)."""
+    """A pump's view. Colour and progress only where stdout is a terminal (and not NO_COLOR)."""
 
     def __init__(self, members: list[str]) -> None:
         self.is_terminal = os.isatty(STDOUT)
@@ -39,49 +44,41 @@ class Console:
             self._prefixes[member] = self._prefix(member, colour)
         return self._prefixes[member]
 
-    def lines(self, member: str, stream: str, text: bytes) -> None:
-        prefix = self._prefix_of(member)
-        self._write(prefix + text[:-1].replace(b"\n", b"\n" + prefix) + b"\n")
+    def lines(self, lines: Lines) -> bytes:
+        text = self._shown_as(lines.text.removesuffix(b"\n")) + b"\n"
+        return self._above_progress(wrapped(text, self._prefix_of(lines.member)))
 
-    def say(self, text: str) -> None:
-        self._write(self._own + text.encode(errors="replace") + b"\n")
+    def _shown_as(self, text: bytes) -> bytes:
+        """To a terminal, colours are all the orders that a member may give."""
+        if not self.is_terminal or not _ORDER.search(text):
+            return text
+        return b"\n".join(map(_harmless, text.split(b"\n")))
 
-    def progress(self, text: str) -> None:
+    def say(self, text: str) -> bytes:
+        return self._above_progress(self._own + text.encode(errors="replace") + b"\n")
+
+    def progress(self, text: str) -> bytes:
         """Replace the last line of the terminal; an empty text removes it."""
-        if self.is_terminal:
-            columns = os.get_terminal_size(STDOUT).columns
-            self._progress = text.encode(errors="replace")[: columns - 1]
-            self._write(b"")
+        if not self.is_terminal:
+            return b""
+        columns = os.get_terminal_size(STDOUT).columns
+        self._progress = text.encode(errors="replace")[: columns - 1]
+        return self._above_progress(b"")
 
-    def _write(self, data: bytes) -> None:
+    def _above_progress(self, data: bytes) -> bytes:
         cleared = CLEAR + data if self._shown else data
         self._shown = self._progress
-        _write_all(cleared + self._progress)
+        return cleared + self._progress
 
 
-class Silence:
-    """The sink of a group without a terminal: `pairvisor logs` has what its members write."""
-
-    is_terminal = False
-
-    def lines(self, member: str, stream: str, text: bytes) -> None:
-        """Nobody is there."""
-
-    def say(self, text: str) -> None:
-        """As above: the events have it."""
-
-    def progress(self, text: str) -> None:
-        """As above."""
+def _harmless(line: bytes) -> bytes:
+    """What colours it begins end with the line, and other orders are shown as text."""
+    shown = _ORDER.sub(_visible, line)
+    return shown + RESET if b"\x1b" in shown else shown
 
 
-def _write_all(data: bytes) -> None:
-    """Wait for as long as it takes; a reader that is gone takes nothing."""
-    while data:
-        try:
-            data = data[os.write(STDOUT, data) :]
-        except BlockingIOError:
-            poll = select.poll()
-            poll.register(STDOUT, select.POLLOUT)
-            poll.poll()
-        except OSError:
-            return
+def _visible(match: re.Match[bytes]) -> bytes:
+    order = match[0]
+    if order.startswith(b"\x1b["):
+        return order
+    return "".join(f"\\x{byte:02x}" for byte in order).encode()

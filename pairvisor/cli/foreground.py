@@ -6,14 +6,14 @@ from contextlib import suppress
 from typing import NoReturn
 
 from pairvisor.api.listener import Listener, bind
-from pairvisor.cli.console import Console, Silence
+from pairvisor.cli.console import Console
 from pairvisor.cli.exits import ALREADY_RUNNING, CANNOT_CREATE, INTERNAL, fail
 from pairvisor.cli.manifests import load_or_exit
 from pairvisor.cli.news import Reporter
 from pairvisor.manifest.group import Group
 from pairvisor.runtime import guard
 from pairvisor.runtime.folders import AlreadyRunningError, Folders, UnsafeFolderError
-from pairvisor.runtime.pump import Pump
+from pairvisor.runtime.logs.pump import Pump
 from pairvisor.runtime.records import Records
 from pairvisor.runtime.rings import Rings
 from pairvisor.runtime.supervisor import InternalError, Supervisor
@@ -34,7 +34,7 @@ def run(file: str | None, *, detached: bool = False, watch: bool = False) -> NoR
     if detached:
         front.when_served = _let_go
     guard.entrust(folders.lock)
-    status = _run(group, folders, front, Silence() if detached else Console(list(group.members)))
+    status = _run(group, folders, front, None if detached else Console(list(group.members)))
     # Nothing is left to do, and an interpreter takes its time to find that out.
     os._exit(status)
 
@@ -56,11 +56,11 @@ def _claim(folders: Folders, group: Group) -> socket.socket:
     return fail(message, code)
 
 
-def _run(group: Group, folders: Folders, front: Listener, sink: Console | Silence) -> int:
-    rings = Rings(list(group.members))
-    pump = Pump(sink, rings)
+def _run(group: Group, folders: Folders, front: Listener, console: Console | None) -> int:
+    pump = Pump(console, Rings(list(group.members)))
+    pump.adopt(group)
     pump.start()
-    reporter = Reporter(pump, is_terminal=sink.is_terminal)
+    reporter = Reporter(pump, is_terminal=console is not None and console.is_terminal)
     records = Records(group, reporter.tell)
     supervisor = Supervisor(group, folders, pump, records, front)
     try:

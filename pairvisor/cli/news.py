@@ -7,7 +7,7 @@ from pairvisor.core.events import Exit
 from pairvisor.core.state import Cause, Goal, GroupPhase, GroupState, Phase, Reason
 from pairvisor.manifest.group import Member, Role
 from pairvisor.record import words
-from pairvisor.runtime.pump import Pump
+from pairvisor.runtime.logs.pump import Pump
 
 
 class Reporter:

@@ -71,6 +71,7 @@ class Kind(StrEnum):
     FILE_CHANGED = "file-changed"  # one that is watched
     DEGRADED = "degraded"  # something of ours can't be done for now
     RECOVERED = "recovered"
+    LINES_LOST = "lines-lost"  # of a member's output, on their way to `detail`
     FAULT = "fault"  # a mistake of pairvisor's own that cost one request
 
 
@@ -118,6 +119,7 @@ class MemberStatus(Document, frozen=True):
     memory: int | None  # resident, of all its processes
     processes: int | None
     log_bytes: int  # that it has written since the supervisor started
+    lost_lines: int  # of them, that did not get where they belong
     exit: Exit | None  # of the run before this one, or of the last
     cause: Cause | None
     ended_at: str | None = None  # of that run

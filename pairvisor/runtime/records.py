@@ -44,6 +44,8 @@ class Records:
         self._is_over = False
         self._began = now()
         self._refused: dict[int, float] = {}
+        self._troubles: dict[str, str] = {}  # by where members' lines don't get
+        self.lost_lines: dict[str, int] = {}  # by member
         self.on_event: Callable[[], None] = lambda: None
         self.journal: Journal
         self.history: History
@@ -64,7 +66,25 @@ class Records:
     @property
     def degraded(self) -> list[str]:
         """What of ours can't be done for now."""
-        return self.history.degraded
+        return [*self.history.degraded, *self._troubles.values()]
+
+    def trouble(self, where: str, why: str) -> str:
+        """Members' lines don't get there, or do again where `why` is empty; that in words."""
+        if why:
+            self._troubles[where] = text = f"{where}: {why}"
+            self._keep(self.journal.degraded(text, now()))
+        else:
+            self._troubles.pop(where, None)
+            text = f"{where} takes what is written again"
+            self._keep(self.journal.recovered(text, now()))
+        return text
+
+    def lost(self, member: str, where: str, lines: int, size: int) -> str:
+        """Lines that did not get there; that in words."""
+        self.lost_lines[member] = self.lost_lines.get(member, 0) + lines
+        event = self.journal.lost(member, where, lines, size, now())
+        self._keep(event)
+        return event.text
 
     def tell(self, state: GroupState, news: do.News) -> None:
         """What the core has to say."""

@@ -61,6 +61,7 @@ def _member(supervisor: Supervisor, member: MemberState, usage: Usage | None) ->
         memory=usage.memory if usage else None,
         processes=usage.processes if usage else None,
         log_bytes=supervisor.pump.rings.written(spec.name),
+        lost_lines=supervisor.records.lost_lines.get(spec.name, 0),
         exit=about.exit,
         ended_at=about.ended_at,
         cause=about.cause,

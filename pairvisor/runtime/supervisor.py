@@ -31,15 +31,16 @@ from pairvisor.core.events import (
     StopRequested,
     TimePassed,
 )
-from pairvisor.core.state import STARTABLE, new, next_deadline
+from pairvisor.core.state import STARTABLE, Phase, new, next_deadline
 from pairvisor.core.step import step
 from pairvisor.manifest.group import Group, Member, Method
 from pairvisor.runtime import kernel
 from pairvisor.runtime.children import Children, Command, SpawnError
 from pairvisor.runtime.folders import Folders
+from pairvisor.runtime.logs.pump import Pump
 from pairvisor.runtime.loop import new_loop
 from pairvisor.runtime.memory import Oom
-from pairvisor.runtime.pump import Pump
+from pairvisor.runtime.outputs import Outputs, Streams
 from pairvisor.runtime.records import Records
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Supervisor:
         self.pump = pump
         self.records = records
         self._front = front
+        self._outputs = Outputs(group, pump, self.children, records)
         self.on_exit: Callable[[str], None] = lambda _: None  # of a member's main process
         self._clock = Clock()
         self._oom = Oom()
@@ -152,6 +154,7 @@ class Supervisor:
         self.group = group
         self.children.make_room(len(group.members))
         self.pump.rings.keep(group.members)
+        self._outputs.adopt(group)
         self.post(Reloaded(group, request))
 
     def post(self, event: Event) -> None:
@@ -202,7 +205,12 @@ class Supervisor:
             case do.Probe() | do.CancelProbes() | do.RunHook() | do.CancelHook():
                 self._do_in_loop(effect)
             case _:
-                self.records.tell(self.state, effect)
+                self._tell(effect)
+
+    def _tell(self, news: do.News) -> None:
+        if isinstance(news, do.Moved) and news.phase is Phase.ENDED:
+            self._outputs.ended(self.state.members[news.member].spec)
+        self.records.tell(self.state, news)
 
     def _do_in_loop(self, effect: NeedsLoop) -> None:
         if self._tasks is None:
@@ -236,15 +244,21 @@ class Supervisor:
             env["NOTIFY_SOCKET"] = self._tasks.new_mailbox(member)
         if self._tasks is not None and Method.LOG in methods:
             watch = self._tasks.log_watch(member)
+        with ExitStack() as given:
+            streams = self._outputs.open(member, run, watch, given)
+            self._run_program(member, run, {**env, **streams.env}, streams)
+        self.pump.rings.new_run(member.name, run)
+
+    def _run_program(self, member: Member, run: int, env: dict[str, str], streams: Streams) -> None:
         command = Command(member.command, env, member.working_dir, member.umask)
         over = partial(self._exited, member.name, run)
-        with ExitStack() as given:
-            stdout = self.pump.attach(member.name, "stdout", watch, run)
-            given.callback(os.close, stdout)
-            stderr = self.pump.attach(member.name, "stderr", watch, run)
-            given.callback(os.close, stderr)
-            self.children.spawn(member.name, command, (stdout, stderr), over)
-        self.pump.rings.new_run(member.name, run)
+        output = (streams.stdout, streams.stderr)
+        try:
+            self.children.spawn(member.name, command, output, over, streams.stdin)
+        except BaseException:
+            self._outputs.failed(streams)
+            raise
+        self._outputs.started(member, streams)
 
     def _located(self, message: str, member: Member) -> str:
         """With the line of the manifest that asked for it."""
@@ -271,6 +285,7 @@ class Supervisor:
         self._loop = loop
         self._tasks = Tasks(self.state, self.children, self.post)
         self.records.begin(loop)
+        self._outputs.begin(loop)
         # Blocked since the guard was forked, so the pump's thread doesn't take them either.
         signals = kernel.signal_descriptor(HANDLED)
         loop.add_reader(signals, self._signalled, signals)
@@ -305,6 +320,10 @@ class Supervisor:
 
     def _end(self, finish: do.Finish) -> None:
         self.finish = finish
+        self._outputs.settle(partial(self._settled, finish))
+
+    def _settled(self, finish: do.Finish) -> None:
+        """All that the members wrote is where it belongs."""
         self.records.ended(finish)
         self._leaving = self.loop.create_task(self._leave())
 

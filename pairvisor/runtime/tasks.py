@@ -49,15 +49,18 @@ class Tasks:
         self._mailboxes[member.name] = mailbox
         return mailbox.path
 
-    def log_watch(self, member: Member) -> Callable[[bytes], None]:
-        """For the pump to call with each line of this run's output: a probe waits for one."""
+    def log_watch(self, member: Member) -> Callable[[bytes], bool]:
+        """For the pump to call with each line of this run's output, until one is what a probe waits
+        for."""
         pattern = next(p.target[0] for p in member.probes.values() if p.method is Method.LOG)
         matched = self._log_matched[member.name] = asyncio.Event()
         expression, loop = re.compile(pattern), asyncio.get_running_loop()
 
-        def watch(line: bytes) -> None:
-            if not matched.is_set() and expression.search(line.decode(errors="replace")):
-                loop.call_soon_threadsafe(matched.set)
+        def watch(line: bytes) -> bool:
+            if not expression.search(line.decode(errors="replace")):
+                return False
+            loop.call_soon_threadsafe(matched.set)
+            return True
 
         return watch
 

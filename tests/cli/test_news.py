@@ -7,7 +7,7 @@ from pairvisor.cli.news import Reporter
 from pairvisor.core.effects import News
 from pairvisor.core.events import Exit, MemberRestartRequested, MemberStopRequested
 from pairvisor.manifest.group import Hook
-from pairvisor.runtime.pump import Pump
+from pairvisor.runtime.logs.pump import Pump
 from tests.sim.scripts import Command, Script
 from tests.sim.told import group, hooks, primary, sidecar, up
 from tests.sim.world import Entry, World

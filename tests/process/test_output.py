@@ -4,20 +4,20 @@
 | --- | --- |
 | stdout is a pipe that nobody reads | test_a_reader_that_does_not_read_* |
 | stdout closed by its reader | test_a_reader_that_is_gone |
-| a sink that breaks | test_a_sink_that_breaks_costs_no_output |
-| what waits for a blocked sink is bounded | test_words_that_wait_are_bounded |
+| an outlet that breaks | test_an_outlet_that_breaks_* |
+| what waits for a pump that is held up is bounded | test_words_that_wait_are_bounded |
 | a grandchild keeps the pipe open | test_a_writer_elsewhere_does_not_hold_up_the_end |
 """
 
 import os
 import signal
-import threading
 from pathlib import Path
 from time import monotonic
 
-from pairvisor.runtime import pump as pumps
-from pairvisor.runtime.pump import Pump
+from pairvisor.runtime.logs.outlet import Account, Fact, Fault
+from pairvisor.runtime.logs.pump import MOST_ORDERS, Pump
 from pairvisor.runtime.rings import Rings
+from tests.process.pumping import Taking, lead_to, pump_to_pipe
 from tests.support import WITHIN, eventually, up
 
 FLOOD = """
@@ -66,63 +66,38 @@ def test_a_writer_elsewhere_does_not_hold_up_the_end(tmp_path: Path) -> None:
             assert "stopped, as asked, after" in group.said
 
 
-class Broken:
-    """A sink that fails at each second call, and remembers the others."""
+class Breaking(Taking):
+    """Fails at each second call."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.calls = 0
-        self.got: list[bytes] = []
-        self.said: list[str] = []
 
-    def lines(self, member: str, stream: str, text: bytes) -> None:
+    def put(self, account: Account, data: bytes) -> None:
         self.calls += 1
         if self.calls % 2:
-            raise OSError(member, stream)
-        self.got += text.splitlines()
-
-    def say(self, text: str) -> None:
-        self.calls += 1
-        if self.calls % 2:
-            raise UnicodeError(text)
-        self.said.append(text)
-
-    progress = say
+            raise ValueError(account.member)
+        super().put(account, data)
 
 
-def test_a_sink_that_breaks_costs_no_output() -> None:
-    sink = Broken()
-    pump = Pump(sink, Rings([]))
+def test_an_outlet_that_breaks_costs_no_more_than_what_it_was_given() -> None:
+    outlet, facts = Breaking(), list[Fact]()
+    pump = Pump(None, Rings(["m"]))
+    lead_to(pump, outlet)
+    pump.listen(facts.append)
     pump.start()
     write = pump.attach("m", "stdout")
     for number in range(1, 20):
         os.write(write, b"%d\n" % number)
-        eventually(lambda number=number: sink.calls == number)  # type: ignore[misc]
-    assert len(sink.got) == 9
-    pump.say("lost")
-    pump.say("kept")
+        eventually(lambda number=number: outlet.calls == number)  # type: ignore[misc]
     os.close(write)
     pump.finish(WITHIN)
-    assert sink.said in (["kept"], ["lost"])
-
-
-class Blocked(Broken):
-    def __init__(self) -> None:
-        super().__init__()
-        self.may_go_on = threading.Event()
-
-    def say(self, text: str) -> None:
-        self.may_go_on.wait()
-        self.said.append(text)
+    assert outlet.lines == [f"m stdout {number}" for number in range(2, 20, 2)]
+    assert facts == [Fault("ValueError('all')")]
 
 
 def test_words_that_wait_are_bounded() -> None:
-    sink = Blocked()
-    pump = Pump(sink, Rings([]))
-    pump.start()
-    most = pumps.MOST_WORDS
-    for number in range(3 * most):
-        pump.say(str(number))
-    sink.may_go_on.set()
-    pump.finish(WITHIN)
-    assert len(sink.said) <= most + 1
-    assert sink.said[-1] == str(3 * most - 1)
+    with pump_to_pipe("m") as (pump, _):
+        for number in range(3 * MOST_ORDERS):
+            pump.say(str(number))
+        assert len(pump._orders) <= MOST_ORDERS + 1

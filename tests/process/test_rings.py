@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 
 from pairvisor.api.client import Client
 from pairvisor.record.model import LogLine
-from pairvisor.runtime import pump as pumps
 from pairvisor.runtime import rings as sizes
-from pairvisor.runtime.pump import Pump, Source
+from pairvisor.runtime.logs import pump as pumps
+from pairvisor.runtime.logs.pump import Pump, Source
 from pairvisor.runtime.ring import OVERHEAD, Stream
 from pairvisor.runtime.rings import Rings
+from tests.process.pumping import Taking, lead_to
 from tests.support import WITHIN, up
 
 
@@ -39,12 +40,13 @@ def messages(lines: list[LogLine]) -> list[str]:
 
 
 class Feed:
-    """A pump that is fed by hand; `passed` is what its sink, which this is too, was given."""
+    """A pump that is fed by hand; `passed` is what it has passed on."""
 
     def __init__(self, *members: str) -> None:
         self.rings = Rings(members)
-        self._pump = Pump(self, self.rings)
-        self.passed: list[str] = []
+        self._pump = Pump(None, self.rings)
+        self._outlet = Taking()
+        lead_to(self._pump, self._outlet)
         self._sources: dict[tuple[str, Stream, int], Source] = {}
 
     def put(self, member: str, data: bytes, run: int = 1, stream: Stream = "stdout") -> None:
@@ -56,14 +58,9 @@ class Feed:
         for source in self._sources.values():
             self._pump._take(source, b"")
 
-    def lines(self, member: str, stream: str, text: bytes) -> None:
-        lines = text.decode(errors="replace").split("\n")[:-1]
-        self.passed += [f"{member} {stream} {line}" for line in lines]
-
-    def say(self, text: str) -> None:
-        self.passed.append(text)
-
-    progress = say
+    @property
+    def passed(self) -> list[str]:
+        return self._outlet.lines
 
 
 def in_words(lines: list[LogLine]) -> list[str]:
@@ -396,15 +393,15 @@ def test_one_thread_writes_while_another_reads() -> None:
 
 
 def test_the_pump_keeps_what_it_reads() -> None:
-    feed = Feed("app")
-    rings = Rings(["app"])
-    pump = Pump(feed, rings)
+    rings, outlet = Rings(["app"]), Taking()
+    pump = Pump(None, rings)
+    lead_to(pump, outlet)
     pump.start()
     pipe = pump.attach("app", "stderr", run=7)
     os.write(pipe, b"one\ntwo")
     os.close(pipe)
     pump.finish(WITHIN)
     lines = rings.lines()
-    assert in_words(lines) == feed.passed == ["app stderr one", "app stderr two"]
+    assert in_words(lines) == outlet.lines == ["app stderr one", "app stderr two"]
     assert {line.run for line in lines} == {7}
     assert rings.written("app") == 7

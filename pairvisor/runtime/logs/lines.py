@@ -1,0 +1,111 @@
+"""How lines are written where they go.
+
+A piece of output has thousands of lines, so none is looked at alone: what comes before a line and
+what comes behind it is put in at all newlines at once.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from time import gmtime, strftime
+
+import msgspec
+from msgspec import Struct
+
+from pairvisor.manifest.group import LineFormat
+from pairvisor.runtime.ring import Stream
+
+DELETE = b"\x7f"  # stands for the newlines while JSON's own are escaped
+
+
+class Lines(Struct, frozen=True, gc=False):
+    """Whole lines of one stream, read at one moment.
+
+    The last one has no newline where the stream ended without it, or where it was too long to be
+    kept together, and goes on (`is_cut`).
+    """
+
+    member: str
+    run: int
+    stream: Stream
+    at: float
+    text: bytes
+    is_cut: bool = False
+
+    @property
+    def count(self) -> int:
+        return self.text.count(b"\n") + (not self.text.endswith(b"\n"))
+
+
+def rfc3339(at: float) -> str:
+    """The wall clock's time in UTC, in milliseconds."""
+    return _in_milliseconds(int(at * 1000))
+
+
+@lru_cache(maxsize=4)
+def _in_milliseconds(at: int) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(at // 1000)) + f".{at % 1000:03}Z"
+
+
+def as_raw(lines: Lines) -> bytes:
+    return lines.text
+
+
+def as_lines(lines: Lines) -> bytes:
+    """Raw, where the next is not to begin in the middle of a line."""
+    is_over = lines.is_cut or lines.text.endswith(b"\n")
+    return lines.text if is_over else lines.text + b"\n"
+
+
+def as_text(lines: Lines) -> bytes:
+    """Time, member, stream, message; the stream has a `+` where the line goes on in the next."""
+    start = f"{rfc3339(lines.at)} {lines.member} {lines.stream}"
+    whole, rest = _parted(lines)
+    written = wrapped(whole, f"{start} ".encode())
+    if rest:
+        written += f"{start}{'+' if lines.is_cut else ''} ".encode() + rest + b"\n"
+    return written
+
+
+def as_json(lines: Lines) -> bytes:
+    """One object a line, as `LogLine`; `continues` where the line goes on in the next."""
+    member = msgspec.json.encode(lines.member).decode()
+    start = (
+        f'{{"at":"{rfc3339(lines.at)}","member":{member},"run":{lines.run},'
+        f'"stream":"{lines.stream}","message":"'
+    ).encode()
+    whole, rest = _parted(lines)
+    written = b""
+    if DELETE in whole:
+        written = b"".join(start + _escaped(line) + b'"}\n' for line in whole[:-1].split(b"\n"))
+    elif whole:
+        body = _escaped(whole[:-1].replace(b"\n", DELETE))
+        written = start + body.replace(DELETE, b'"}\n' + start) + b'"}\n'
+    if rest:
+        end = b'","continues":true}\n' if lines.is_cut else b'"}\n'
+        written += start + _escaped(rest) + end
+    return written
+
+
+FORMATS: dict[LineFormat, Callable[[Lines], bytes]] = {
+    LineFormat.RAW: as_raw,
+    LineFormat.TEXT: as_text,
+    LineFormat.JSON: as_json,
+}
+
+
+def wrapped(whole: bytes, start: bytes) -> bytes:
+    """The lines, each behind that."""
+    return start + whole[:-1].replace(b"\n", b"\n" + start) + b"\n" if whole else b""
+
+
+def _parted(lines: Lines) -> tuple[bytes, bytes]:
+    """The lines with a newline, and what is left."""
+    if lines.text.endswith(b"\n"):
+        return lines.text, b""
+    end = lines.text.rfind(b"\n") + 1
+    return lines.text[:end], lines.text[end:]
+
+
+def _escaped(text: bytes) -> bytes:
+    """As it stands between a JSON string's quotes; bytes that are not UTF-8 become U+FFFD."""
+    return msgspec.json.encode(text.decode(errors="replace"))[1:-1]

@@ -1,0 +1,127 @@
+"""Which ways each member's lines go: made from the group's specification, and anew at a reload."""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from pairvisor.manifest.group import Group, LogFile, Member, Target
+from pairvisor.runtime.logs.lines import FORMATS, Lines, as_lines
+from pairvisor.runtime.logs.outlet import Account, Keeper, Outlet
+from pairvisor.runtime.logs.terminal import Terminal
+
+if TYPE_CHECKING:
+    from pairvisor.runtime.logs.feed import Input
+
+Format = Callable[[Lines], bytes]
+
+
+class Way(Struct, frozen=True, eq=False):
+    """One of the places where a member's lines go."""
+
+    outlet: Outlet
+    account: Account
+    format: Format
+
+    @property
+    def is_blocked(self) -> bool:
+        return self.outlet.is_full(self.account)
+
+    @property
+    def is_easy(self) -> bool:
+        """Whether one that has waited because of this may go on."""
+        return not self.is_blocked and self.account.pending <= self.account.limit // 2
+
+
+class Routes:
+    """All members'. Without a terminal, what would go there goes nowhere.
+
+    `inputs` are the ways to readers, by member.
+    """
+
+    def __init__(self, terminal: Terminal | None, keeper: Keeper) -> None:
+        self.inputs: dict[str, Input] = {}
+        self._terminal = terminal
+        self._keeper = keeper
+        self._ways: dict[str, tuple[Way, ...]] = {}
+        self._files: dict[str, Outlet] = {}  # by path
+        self._journals: dict[str, Outlet] = {}  # by identifier
+
+    def of(self, member: str) -> tuple[Way, ...]:
+        return self._ways.get(member, ())
+
+    @property
+    def outlets(self) -> list[Outlet]:
+        """All but the terminal."""
+        return [*self._files.values(), *self._journals.values(), *self.inputs.values()]
+
+    def adopt(self, group: Group, writing: Collection[str]) -> None:
+        """The group is this from now on. Those that leave it, but still write, keep their ways."""
+        before = self.outlets
+        self._adopt_inputs(group)
+        last_ways = {n: ways for n, ways in self._ways.items() if n in writing}
+        ways = {member.name: self._new_ways(group, member) for member in group.members.values()}
+        self._ways = last_ways | ways
+        used = [way.outlet for of_one in self._ways.values() for way in of_one]
+        self._files = {n: o for n, o in self._files.items() if o in used}
+        self._journals = {n: o for n, o in self._journals.items() if o in used}
+        for outlet in before:
+            if outlet not in used:
+                _retire(outlet)
+
+    def _adopt_inputs(self, group: Group) -> None:
+        readers = [m.name for m in group.members.values() if m.stdin is not None]
+        if readers:
+            from pairvisor.runtime.logs.feed import Input  # noqa: PLC0415 - few groups have one
+
+            self.inputs = {n: self.inputs.get(n) or Input(n, self._keeper) for n in readers}
+        else:
+            self.inputs = {}
+
+    def _new_ways(self, group: Group, member: Member) -> tuple[Way, ...]:
+        found = [*self._target(group, member), *self._readers(group, member)]
+        return tuple(Way(outlet, self._account(outlet, member), form) for outlet, form in found)
+
+    def _target(self, group: Group, member: Member) -> Iterator[tuple[Outlet, Format]]:
+        """Where its `log` lets it go."""
+        if member.log.to is Target.TERMINAL and self._terminal is not None:
+            yield self._terminal, self._terminal.view.lines
+        elif member.log.to is Target.JOURNAL:
+            yield self._journal(f"{group.name}/{member.name}"), as_lines
+        elif member.log.file is not None:
+            yield self._file(member.log.file, member, group), FORMATS[member.log.file.format]
+
+    def _readers(self, group: Group, member: Member) -> Iterator[tuple[Outlet, Format]]:
+        for reader in group.members.values():
+            if reader.stdin is not None and member.name in reader.stdin.sources:
+                yield self.inputs[reader.name], FORMATS[reader.stdin.format]
+
+    def _journal(self, identifier: str) -> Outlet:
+        from pairvisor.runtime.logs.journal import Journal  # noqa: PLC0415 - few groups have one
+
+        if identifier not in self._journals:
+            self._journals[identifier] = Journal(identifier, self._keeper)
+        return self._journals[identifier]
+
+    def _file(self, spec: LogFile, member: Member, group: Group) -> Outlet:
+        from pairvisor.runtime.logs.file import File  # noqa: PLC0415 - few groups have one
+
+        file = self._files.get(spec.path)
+        if not isinstance(file, File):
+            file = File(spec, member.name, group.places.logs, self._keeper)
+            self._files[spec.path] = file
+        file.spec = spec
+        return file
+
+    def _account(self, outlet: Outlet, member: Member) -> Account:
+        """The one that there is, so that what waits is still known; its terms may be new."""
+        found = next((w.account for w in self.of(member.name) if w.outlet is outlet), None)
+        account = found or Account(member.name, 0, drops=False)
+        account.limit, account.drops = member.log.buffer, member.log.drops
+        return account
+
+
+def _retire(outlet: Outlet) -> None:
+    outlet.flush()
+    outlet.abandon()
+    outlet.close()
