@@ -49,6 +49,7 @@ class Adapter:
     shared_fate: str | None = None   # how it is configured, None: not built in
     ordering: str | None = None      # likewise, for start after readiness
     rotation = True
+    prefixes = False                 # the log's lines have more than the child wrote
     logs_to_stdout = False           # the log is what the supervisor prints
     broken: dict[str, str] = {}      # kind of mistake -> text put in the config
     config = ""                      # the file that ``broken`` is appended to
@@ -250,7 +251,7 @@ class S6(Adapter):
             if not o.restart:
                 script(d / "finish", "#!/bin/sh\nexit 125\n")
             if self.logger and o.capture:
-                script(d / "log/run", f"#!/bin/sh\nexec s6-log n{ROTATE_KEEP} "
+                script(d / "log/run", f"#!/bin/sh\nexec s6-log {self.stamp}n{ROTATE_KEEP} "
                                       f"s{ROTATE_BYTES} {self.logs}/{p.name}\n")
 
     def env(self):
@@ -279,7 +280,15 @@ class S6(Adapter):
 class S6Log(S6):
     """s6-svscan with one s6-log per service."""
     name = "s6-log"
+    stamp = ""
     logger = True
+
+
+class S6LogTime(S6Log):
+    """The same, with a time before each line."""
+    name = "s6-log-t"
+    stamp = "t "
+    prefixes = True
 
 
 class Runit(S6):
@@ -422,8 +431,7 @@ class Pairvisor(Adapter):
     name = "pairvisor"
     config = "pairvisor.toml"
     shared_fate = "on_failure = restart-group (the default): all restart together"
-    logs_to_stdout = True            # with the member's name in front
-    rotation = False
+    format = "raw"
     ordering = "ready = { file = ... } on A, after = [A] on B"
     broken = {"syntax": "\n[sidecars.typo\n",
               "unknown key": "\n[sidecars.typo]\ncommand = ['/bin/true']\nautostrat = true\n",
@@ -445,6 +453,11 @@ class Pairvisor(Adapter):
                       f"after = {json.dumps([p.after] if p.after and i else [])}".replace(
                           '["c000"]', '["primary"]'),
                       f'on_failure = "{fate}"', f'on_success = "{fate}"']
+            if o.capture:
+                lines += [f'log = {{ file = "{self.logs}/{p.name}.log", format = "{self.format}", '
+                          f"max_size = {ROTATE_BYTES}, keep = {ROTATE_KEEP} }}"]
+            else:
+                lines += ['log = { to = "none" }']
             if ready:
                 lines += [f"ready = {{ file = {json.dumps(ready)} }}"]
         return "\n".join(lines) + "\n"
@@ -466,5 +479,19 @@ class Pairvisor(Adapter):
                               text=True).stdout.split()[-1]
 
 
-ADAPTERS = {a.name: a for a in (Supervisord, Circus, Honcho, Pm2, S6, S6Log, Runit,
-                                RunitLog, Dinit, Pebble, Pairvisor)}
+class PairvisorText(Pairvisor):
+    """A time, the member and the stream before each line."""
+    name = "pairvisor-text"
+    format = "text"
+    prefixes = True
+
+
+class PairvisorJson(Pairvisor):
+    name = "pairvisor-json"
+    format = "json"
+    prefixes = True
+
+
+ADAPTERS = {a.name: a for a in (Supervisord, Circus, Honcho, Pm2, S6, S6Log, S6LogTime, Runit,
+                                RunitLog, Dinit, Pebble, Pairvisor, PairvisorText,
+                                PairvisorJson)}

@@ -1,7 +1,7 @@
 """A pump whose terminal is a pipe, and outlets that note what they are given."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import cast
@@ -10,7 +10,7 @@ import pytest
 
 from pairvisor.manifest.group import Group, Log, Member, Places, Role
 from pairvisor.runtime.logs import terminal
-from pairvisor.runtime.logs.lines import Lines, wrapped
+from pairvisor.runtime.logs.lines import Data, Lines, wrapped
 from pairvisor.runtime.logs.outlet import Account, Fact, Outlet
 from pairvisor.runtime.logs.pump import Pump
 from pairvisor.runtime.logs.routes import Routes, Way
@@ -54,8 +54,8 @@ class Taking(Outlet):
         super().__init__("taking", Keeping())
         self.taken: list[bytes] = []
 
-    def write(self, data: bytes, start: int) -> int:
-        self.taken.append(data)
+    def write(self, data: Data, start: int) -> int:
+        self.taken.append(bytes(data))
         return len(data)
 
     @property
@@ -63,10 +63,13 @@ class Taking(Outlet):
         return b"".join(self.taken).decode(errors="replace").split("\n")[:-1]
 
 
-def lead_to(pump: Pump, outlet: Outlet, form: Callable[[Lines], bytes] | None = None) -> None:
+def plainly(lines: Lines) -> Iterator[Data]:
+    yield Plain().lines(lines)
+
+
+def lead_to(pump: Pump, outlet: Outlet) -> None:
     """All members' lines go there alone."""
-    account = Account("all", 1 << 20, drops=False)
-    way = Way(outlet, account, form or Plain().lines)
+    way = Way(outlet, Account("all", 1 << 20, drops=False), plainly)
     pump._routes = cast("Routes", SimpleNamespace(of=lambda _: (way,), outlets=[outlet]))
 
 

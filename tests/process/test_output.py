@@ -14,6 +14,7 @@ import signal
 from pathlib import Path
 from time import monotonic
 
+from pairvisor.runtime.logs.lines import Data
 from pairvisor.runtime.logs.outlet import Account, Fact, Fault
 from pairvisor.runtime.logs.pump import MOST_ORDERS, Pump
 from pairvisor.runtime.rings import Rings
@@ -73,7 +74,7 @@ class Breaking(Taking):
         super().__init__()
         self.calls = 0
 
-    def put(self, account: Account, data: bytes) -> None:
+    def put(self, account: Account, data: Data) -> None:
         self.calls += 1
         if self.calls % 2:
             raise ValueError(account.member)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from math import inf
 from time import monotonic
 
+from pairvisor.runtime.logs.lines import Data
 from pairvisor.runtime.logs.outlet import Account, Keeper, Outlet, Unread
 from pairvisor.runtime.logs.pipes import CAPACITY, unread
 
@@ -26,7 +27,7 @@ class Input(Outlet):
         self._pipe = -1  # its write end; the end of a stop lets go of that, and holds `_rest`
         self._rest = -1  # its read end, to know how much is left there
         self._is_broken = False  # nobody reads it any more
-        self._sent: deque[tuple[Account, bytes]] = deque()  # the last that was written
+        self._sent: deque[tuple[Account, Data]] = deque()  # the last that was written
         self._sent_bytes = 0
         self._on_empty: Callable[[], object] | None = None
         self._pause = FIRST_LOOK
@@ -71,7 +72,7 @@ class Input(Outlet):
         self._pause = min(self._pause * 1.5, LAST_LOOK)
         return False
 
-    def write(self, data: bytes, start: int) -> int:
+    def write(self, data: Data, start: int) -> int:
         if self._pipe < 0 or self._is_broken:
             return 0
         try:
@@ -105,7 +106,7 @@ class Input(Outlet):
             account.pending += len(data)
             self._offset = len(data)
         if self.queue:
-            data = self.queue[0][1]
+            data = bytes(self.queue[0][1])
             self._offset = data.rfind(b"\n", 0, max(self._offset - left, 0)) + 1
         self._sent.clear()
         self._sent_bytes = 0

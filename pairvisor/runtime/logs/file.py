@@ -18,6 +18,7 @@ from time import monotonic
 
 from pairvisor.manifest.group import Compression, LogFile
 from pairvisor.manifest.paths import lies_in
+from pairvisor.runtime.logs.lines import Data
 from pairvisor.runtime.logs.outlet import RETRY, Compress, FallibleOutlet, Keeper, Trouble
 
 LONGEST_LINE = 1 << 16  # bytes by which a file may be too long for the sake of one
@@ -42,7 +43,7 @@ class File(FallibleOutlet):
         self._compressed = 0  # the inode of the file that is being compressed
         self._rotate_after = -inf  # where it failed, it is not tried at each line
 
-    def write(self, data: bytes, start: int) -> int:
+    def write(self, data: Data, start: int) -> int:
         try:
             self._find()
             end = self._end(data, start)
@@ -82,14 +83,14 @@ class File(FallibleOutlet):
         self._identity = (found.st_dev, found.st_ino)
         self._is_mid_line = False
 
-    def _end(self, data: bytes, start: int) -> int:
+    def _end(self, data: Data, start: int) -> int:
         """How far to write into the file that is open, which may be the next one then.
 
         Files end where a line does, as long as lines are not longer than all reason.
         """
         if not self.spec.max_size or self._size + len(data) - start <= self.spec.max_size:
             return len(data)
-        room = max(self.spec.max_size - self._size, 0)
+        room, data = max(self.spec.max_size - self._size, 0), bytes(data)
         if end := data.rfind(b"\n", start, start + room) + 1:
             return end
         may_end = not self._is_mid_line or self._size >= self.spec.max_size + LONGEST_LINE

@@ -6,6 +6,7 @@ A member writes to its own directly. Only where its lines are wanted here, too, 
 import os
 import socket
 
+from pairvisor.runtime.logs.lines import Data
 from pairvisor.runtime.logs.outlet import FallibleOutlet, Keeper
 
 SOCKET = "/run/systemd/journal/stdout"
@@ -41,7 +42,7 @@ class Journal(FallibleOutlet):
         self._identifier = identifier
         self._stream = -1
 
-    def write(self, data: bytes, start: int) -> int:
+    def write(self, data: Data, start: int) -> int:
         try:
             if self._stream < 0:
                 self._stream = connect(self._identifier)

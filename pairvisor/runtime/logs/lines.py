@@ -4,7 +4,7 @@ A piece of output has thousands of lines, so none is looked at alone: what comes
 what comes behind it is put in at all newlines at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from time import gmtime, strftime
 
@@ -17,8 +17,12 @@ from pairvisor.runtime.ring import Stream
 DELETE = b"\x7f"  # stands for the newlines while JSON's own are escaped
 
 
+Data = bytes | memoryview
+
+
 class Lines(Struct, frozen=True, gc=False):
-    """Whole lines of one stream, read at one moment.
+    """Whole lines of one stream, read at one moment: the rest of what was read before, then so much
+    of a piece.
 
     The last one has no newline where the stream ended without it, or where it was too long to be
     kept together, and goes on (`is_cut`).
@@ -28,12 +32,14 @@ class Lines(Struct, frozen=True, gc=False):
     run: int
     stream: Stream
     at: float
-    text: bytes
+    rest: bytes
+    piece: bytes
+    end: int
     is_cut: bool = False
 
     @property
-    def count(self) -> int:
-        return self.text.count(b"\n") + (not self.text.endswith(b"\n"))
+    def text(self) -> bytes:
+        return self.rest + self.piece[: self.end]
 
 
 def rfc3339(at: float) -> str:
@@ -46,27 +52,33 @@ def _in_milliseconds(at: int) -> str:
     return strftime("%Y-%m-%dT%H:%M:%S", gmtime(at // 1000)) + f".{at % 1000:03}Z"
 
 
-def as_raw(lines: Lines) -> bytes:
-    return lines.text
+def as_raw(lines: Lines) -> Iterator[Data]:
+    """Not copied: what of the piece goes on with the rest is apart from what begins with a line."""
+    begin = 0
+    if lines.rest:
+        begin = min(lines.piece.find(b"\n", 0, lines.end) + 1 or lines.end, lines.end)
+        yield lines.rest + lines.piece[:begin]
+    if begin < lines.end:
+        yield memoryview(lines.piece)[begin : lines.end]
 
 
-def as_lines(lines: Lines) -> bytes:
+def as_lines(lines: Lines) -> Iterator[Data]:
     """Raw, where the next is not to begin in the middle of a line."""
-    is_over = lines.is_cut or lines.text.endswith(b"\n")
-    return lines.text if is_over else lines.text + b"\n"
+    text = lines.text
+    yield text if lines.is_cut or text.endswith(b"\n") else text + b"\n"
 
 
-def as_text(lines: Lines) -> bytes:
+def as_text(lines: Lines) -> Iterator[Data]:
     """Time, member, stream, message; the stream has a `+` where the line goes on in the next."""
     start = f"{rfc3339(lines.at)} {lines.member} {lines.stream}"
     whole, rest = _parted(lines)
     written = wrapped(whole, f"{start} ".encode())
     if rest:
         written += f"{start}{'+' if lines.is_cut else ''} ".encode() + rest + b"\n"
-    return written
+    yield written
 
 
-def as_json(lines: Lines) -> bytes:
+def as_json(lines: Lines) -> Iterator[Data]:
     """One object a line, as `LogLine`; `continues` where the line goes on in the next."""
     member = msgspec.json.encode(lines.member).decode()
     start = (
@@ -83,10 +95,10 @@ def as_json(lines: Lines) -> bytes:
     if rest:
         end = b'","continues":true}\n' if lines.is_cut else b'"}\n'
         written += start + _escaped(rest) + end
-    return written
+    yield written
 
 
-FORMATS: dict[LineFormat, Callable[[Lines], bytes]] = {
+FORMATS: dict[LineFormat, Callable[[Lines], Iterator[Data]]] = {
     LineFormat.RAW: as_raw,
     LineFormat.TEXT: as_text,
     LineFormat.JSON: as_json,
@@ -100,10 +112,11 @@ def wrapped(whole: bytes, start: bytes) -> bytes:
 
 def _parted(lines: Lines) -> tuple[bytes, bytes]:
     """The lines with a newline, and what is left."""
-    if lines.text.endswith(b"\n"):
-        return lines.text, b""
-    end = lines.text.rfind(b"\n") + 1
-    return lines.text[:end], lines.text[end:]
+    text = lines.text
+    if text.endswith(b"\n"):
+        return text, b""
+    end = text.rfind(b"\n") + 1
+    return text[:end], text[end:]
 
 
 def _escaped(text: bytes) -> bytes:

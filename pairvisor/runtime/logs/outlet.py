@@ -12,6 +12,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from pairvisor.runtime.logs.lines import Data
+
 RETRY = 1.0  # seconds after which what failed is tried again
 
 
@@ -89,16 +91,16 @@ class Outlet:
         self.name = name
         self.retry_at = inf  # when to flush it without being told, on the monotonic clock
         self.is_over = False  # nothing will take what waits: nobody is to wait for that
-        self.queue: deque[tuple[Account, bytes]] = deque()
+        self.queue: deque[tuple[Account, Data]] = deque()
         self._offset = 0  # bytes of the first in the queue that are written
         self._watched = -1
         self._keeper = keeper
 
-    def put(self, account: Account, data: bytes) -> None:
+    def put(self, account: Account, data: Data) -> None:
         """Write it, or keep it, or drop it. A first one is kept however long it is."""
         is_too_much = account.pending and account.pending + len(data) > account.limit
         if is_too_much and (account.drops or self.is_over):
-            account.lost_lines += data.count(b"\n")
+            account.lost_lines += bytes(data).count(b"\n")
             account.lost_bytes += len(data)
             return
         self.queue.append((account, data))
@@ -128,7 +130,7 @@ class Outlet:
         account.pending -= len(data)
         self._offset = 0
 
-    def write(self, data: bytes, start: int) -> int:
+    def write(self, data: Data, start: int) -> int:
         """Write from `start` on, without waiting: how many bytes were taken."""
         raise NotImplementedError
 
@@ -148,7 +150,7 @@ class Outlet:
         """Nothing will take what waits: say how much that is."""
         accounts = {id(account): account for account, _ in self.queue}
         for account, data in self.queue:
-            account.lost_lines += data.count(b"\n")
+            account.lost_lines += bytes(data).count(b"\n")
             account.lost_bytes += len(data)
             account.pending = 0
         self.queue.clear()

@@ -29,8 +29,9 @@ from pairvisor.runtime.ring import Stream
 from pairvisor.runtime.rings import Rings
 
 PIECE = 1 << 16
-LARGE_PIECE = 1 << 18  # from a member that has much to say
-PIPE = 1 << 20  # bytes that its pipe holds then
+LARGE_PIECE = 1 << 17  # from a member that has much to say; more than the caches hold is slower
+PIPE = 1 << 18  # bytes that its pipe holds then
+AT_ONCE = 4  # pieces of one member before it is the next one's turn
 MOST_ORDERS = 10_000  # past which words of our own are not worth the memory
 LONGEST_LINE = 1 << 16  # bytes; a longer one may be passed on in pieces
 LOSSES = 10.0  # seconds between two words about what one way loses
@@ -179,7 +180,7 @@ class Pump:
                 if descriptor in self._blocked:
                     self._guarded(self._blocked[descriptor].flush)
                 elif descriptor in self._sources:
-                    self._read(descriptor)
+                    self._drain_pipe(descriptor, AT_ONCE)
             self._guarded(self._catch_up)
 
     def _is_over(self) -> bool:
@@ -277,13 +278,17 @@ class Pump:
         """What is in its pipes now; one that still writes, a daemon say, is not waited for."""
         for descriptor, source in list(self._sources.items()):
             if source.member == member:
-                for _ in range(PIPE // PIECE):
-                    if source.is_paused or not self._read(descriptor):
-                        break
+                self._drain_pipe(descriptor, PIPE // PIECE)
 
-    def _read(self, descriptor: int) -> bool:
-        """Pass one piece on; whether there was any."""
+    def _drain_pipe(self, descriptor: int, most: int) -> None:
+        """So many pieces, if there are."""
         source = self._sources[descriptor]
+        for _ in range(most):
+            if source.is_paused or not self._read(descriptor, source):
+                break
+
+    def _read(self, descriptor: int, source: Source) -> bool:
+        """Pass one piece on; whether there may be more."""
         try:
             piece = os.read(descriptor, source.piece)
         except BlockingIOError:
@@ -296,34 +301,32 @@ class Pump:
         if len(piece) == PIECE == source.piece:
             source.piece = LARGE_PIECE
             enlarge(descriptor, PIPE)
-        return bool(piece)
+        return len(piece) >= PIECE
 
     def _take(self, source: Source, piece: bytes) -> None:
         """Keep it, and pass on the lines that end with it."""
-        continues = bool(source.rest)
+        rest = source.rest
         end = piece.rfind(b"\n") + 1
-        text = source.rest + piece[:end] if end else b""
-        source.rest = piece[end:] if end else source.rest + piece
-        is_cut = len(source.rest) > LONGEST_LINE
-        ends = bool(source.rest) and (not piece or is_cut)
-        if ends:
-            text += source.rest
-            source.rest = b""
+        left = piece[end:] if end else rest + piece
+        is_cut = len(left) > LONGEST_LINE
+        ends = bool(left) and (not piece or is_cut)
+        source.rest = b"" if ends else left
         if piece or ends:
             self.rings.put(
-                source.member, source.run, source.stream, piece, continues=continues, ends=ends
+                source.member, source.run, source.stream, piece, continues=bool(rest), ends=ends
             )
-        if text:
+        if end or ends:
+            end = len(piece) if ends else end
             at = clock_gettime(CLOCK_REALTIME)
-            self._pass_on(
-                source, Lines(source.member, source.run, source.stream, at, text, ends and is_cut)
-            )
+            who = source.member, source.run, source.stream
+            self._pass_on(source, Lines(*who, at, rest, piece, end, ends and is_cut))
 
     def _pass_on(self, source: Source, lines: Lines) -> None:
         if source.watch is not None and _has_seen_enough(source.watch, lines.text):
             source.watch = None
         for way in self._routes.of(source.member):
-            way.outlet.put(way.account, way.format(lines))
+            for data in way.format(lines):
+                way.outlet.put(way.account, data)
             if way.account.lost_bytes:
                 self._losing[id(way.account)] = way
             if way.is_blocked:

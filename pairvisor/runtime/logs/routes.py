@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from pairvisor.manifest.group import Group, LogFile, Member, Target
-from pairvisor.runtime.logs.lines import FORMATS, Lines, as_lines
+from pairvisor.runtime.logs.lines import FORMATS, Data, Lines, as_lines
 from pairvisor.runtime.logs.outlet import Account, Keeper, Outlet
 from pairvisor.runtime.logs.terminal import Terminal
 
 if TYPE_CHECKING:
     from pairvisor.runtime.logs.feed import Input
 
-Format = Callable[[Lines], bytes]
+Format = Callable[[Lines], Iterator[Data]]
 
 
 class Way(Struct, frozen=True, eq=False):
@@ -36,10 +36,11 @@ class Way(Struct, frozen=True, eq=False):
 class Routes:
     """All members'. Without a terminal, what would go there goes nowhere.
 
-    `inputs` are the ways to readers, by member.
+    `outlets` are all but the terminal; of these, `inputs` are those to readers, by member.
     """
 
     def __init__(self, terminal: Terminal | None, keeper: Keeper) -> None:
+        self.outlets: list[Outlet] = []
         self.inputs: dict[str, Input] = {}
         self._terminal = terminal
         self._keeper = keeper
@@ -49,11 +50,6 @@ class Routes:
 
     def of(self, member: str) -> tuple[Way, ...]:
         return self._ways.get(member, ())
-
-    @property
-    def outlets(self) -> list[Outlet]:
-        """All but the terminal."""
-        return [*self._files.values(), *self._journals.values(), *self.inputs.values()]
 
     def adopt(self, group: Group, writing: Collection[str]) -> None:
         """The group is this from now on. Those that leave it, but still write, keep their ways."""
@@ -65,6 +61,7 @@ class Routes:
         used = [way.outlet for of_one in self._ways.values() for way in of_one]
         self._files = {n: o for n, o in self._files.items() if o in used}
         self._journals = {n: o for n, o in self._journals.items() if o in used}
+        self.outlets = [*self._files.values(), *self._journals.values(), *self.inputs.values()]
         for outlet in before:
             if outlet not in used:
                 _retire(outlet)
@@ -85,7 +82,7 @@ class Routes:
     def _target(self, group: Group, member: Member) -> Iterator[tuple[Outlet, Format]]:
         """Where its `log` lets it go."""
         if member.log.to is Target.TERMINAL and self._terminal is not None:
-            yield self._terminal, self._terminal.view.lines
+            yield self._terminal, self._terminal.lines
         elif member.log.to is Target.JOURNAL:
             yield self._journal(f"{group.name}/{member.name}"), as_lines
         elif member.log.file is not None:

@@ -1,8 +1,9 @@
 """Our own stdout, where nobody may be reading, or somebody who has stopped the terminal."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
-from pairvisor.runtime.logs.lines import Lines
+from pairvisor.runtime.logs.lines import Data, Lines
 from pairvisor.runtime.logs.outlet import Account, Keeper, Outlet
 from pairvisor.runtime.logs.writing import writer_of
 
@@ -32,8 +33,8 @@ class Terminal(Outlet):
         self._own = Account("", OWN_WORDS, drops=True)
         self._descriptor, self._write = writer_of(STDOUT)
 
-    def lines(self, lines: Lines) -> bytes:
-        return self.view.lines(lines)
+    def lines(self, lines: Lines) -> Iterator[Data]:
+        yield self.view.lines(lines)
 
     def say(self, text: str) -> None:
         self.put(self._own, self.view.say(text))
@@ -42,7 +43,7 @@ class Terminal(Outlet):
         if shown := self.view.progress(text):
             self.put(self._own, shown)
 
-    def write(self, data: bytes, start: int) -> int:
+    def write(self, data: Data, start: int) -> int:
         """A reader that is gone takes all and keeps nothing."""
         try:
             return self._write(memoryview(data)[start:])
