@@ -17,6 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 WITHIN = 20.0  # seconds; ten times and more what anything here usually takes
 
 
@@ -196,3 +199,14 @@ def can_be_nobody() -> bool:
         return False
     tried = [*NOBODY, sys.executable, "-c", "import pairvisor"]
     return subprocess.run(tried, cwd="/", stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+@contextmanager
+def tmpfs(folder: Path, size: str) -> Iterator[Path]:
+    """A disk of that size, as mount(8) writes it, at a new folder. It takes root."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)

@@ -6,8 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +35,8 @@ from pairvisor.runtime.history import (
 from pairvisor.runtime.memory import Oom
 from pairvisor.runtime.records import Records
 from tests.process.test_control import ask
-from tests.support import eventually, up
+from tests.support import eventually, needs_mount, tmpfs, up
 
-needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 SLEEPER = """
     [primary]
@@ -75,16 +73,6 @@ def fill(folder: Path, numbers: range) -> History:
         kept.add(event(number))
     kept.flush()
     return kept
-
-
-@contextmanager
-def mounted(folder: Path, size: str) -> Iterator[None]:
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_events_outlive_the_one_who_wrote_them(tmp_path: Path) -> None:
@@ -216,7 +204,7 @@ def test_a_log_that_can_not_become_the_older_half_does_not_grow(
 def test_a_full_disk_is_said_and_what_was_missed_is_written_when_there_is_room(
     tmp_path: Path,
 ) -> None:
-    with mounted(tmp_path / "disk", "64k"):
+    with tmpfs(tmp_path / "disk", "64k"):
         kept = fill(tmp_path / "disk" / "state", range(1, 3))
         ballast = fill_up(tmp_path / "disk")
         for number in range(3, 103):
@@ -233,7 +221,7 @@ def test_a_full_disk_is_said_and_what_was_missed_is_written_when_there_is_room(
 
 @needs_mount
 def test_a_folder_that_goes_while_the_disk_is_full_is_made_anew(tmp_path: Path) -> None:
-    with mounted(tmp_path / "disk", "64k"):
+    with tmpfs(tmp_path / "disk", "64k"):
         kept = fill(tmp_path / "disk" / "state", range(1, 3))
         ballast = fill_up(tmp_path / "disk")
         for number in range(3, 103):
@@ -278,7 +266,7 @@ def test_a_disk_that_fails_is_said_and_no_event_is_lost(tmp_path: Path) -> None:
 
 @needs_mount
 def test_a_disk_that_becomes_read_only_is_said_and_recovers(tmp_path: Path) -> None:
-    with mounted(tmp_path / "disk", "1m"):
+    with tmpfs(tmp_path / "disk", "1m"):
         kept = fill(tmp_path / "disk" / "state", range(1, 3))
         kept._close()  # what is open for writing keeps a disk from that
         remount(tmp_path / "disk", "ro")
@@ -405,7 +393,7 @@ def test_a_result_that_somebody_removes_with_its_folder_is_noted_anew(tmp_path: 
 
 @needs_mount
 def test_on_a_full_disk_the_end_is_told_all_the_same(tmp_path: Path) -> None:
-    with mounted(tmp_path / "disk", "64k"):
+    with tmpfs(tmp_path / "disk", "64k"):
         kept = fill(tmp_path / "disk" / "state", range(1, 3))
         fill_up(tmp_path / "disk")
         kept.finish(replace(ENDED, last_lines=["x" * 10_000]))
@@ -420,7 +408,7 @@ def test_on_a_full_disk_the_end_is_told_all_the_same(tmp_path: Path) -> None:
 def test_a_group_that_fails_because_the_disk_is_full_says_so_afterwards(tmp_path: Path) -> None:
     failing = SLEEPER.replace('"sleep", "1000"', '"sh", "-c", "read _ <gate; exit 3"')
     os.mkfifo(tmp_path / "gate")
-    with mounted(tmp_path / "disk", "64k"):
+    with tmpfs(tmp_path / "disk", "64k"):
         torn_down = failing + '    on_failure = "teardown"'
         with up(tmp_path, torn_down, XDG_STATE_HOME=f"{tmp_path}/disk") as group:
             group.read_until("group test is ready")
@@ -455,7 +443,7 @@ def test_the_end_is_the_last_event(tmp_path: Path) -> None:
 
 @needs_mount
 def test_a_group_runs_on_and_answers_while_its_state_folder_is_full(tmp_path: Path) -> None:
-    with mounted(tmp_path / "disk", "64k"):
+    with tmpfs(tmp_path / "disk", "64k"):
         with up(tmp_path, SLEEPER, XDG_STATE_HOME=str(tmp_path / "disk")) as group:
             group.read_until("group test is ready")
             eventually((tmp_path / "disk/pairvisor/test" / EVENTS).exists)

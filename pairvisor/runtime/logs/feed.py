@@ -43,6 +43,7 @@ class Input(Outlet):
         """The process is over, and none comes by itself."""
         self._take_back()
         self.is_over = True
+        self._on_empty, self.retry_at = None, inf
 
     def end(self, on_empty: Callable[[], object]) -> None:
         """Close it once all is written, and say so when all is read; or when nobody reads."""

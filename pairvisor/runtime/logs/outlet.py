@@ -150,11 +150,11 @@ class Outlet:
         """Nothing will take what waits: say how much that is."""
         accounts = {id(account): account for account, _ in self.queue}
         for account, data in self.queue:
-            account.lost_lines += bytes(data).count(b"\n")
-            account.lost_bytes += len(data)
-            account.pending = 0
+            left = bytes(data)[self._offset :]
+            account.lost_lines += left.count(b"\n") + (not left.endswith(b"\n"))
+            account.lost_bytes += len(left)
+            account.pending = self._offset = 0
         self.queue.clear()
-        self._offset = 0
         for account in accounts.values():
             self.tell_lost(account)
 
