@@ -355,10 +355,10 @@ class Journal:
         text = f"{file} has changed, which {member} watches"
         return self._one(at, Kind.FILE_CHANGED, text, member=member, detail=file)
 
-    def lost(self, member: str, where: str, lines: int, size: int, at: str) -> Event:
+    def lost(self, member: str, where: str, lines: int, at: str) -> Event:
         """Lines of a member that were dropped, as nothing took them."""
         plural = "s" if lines != 1 else ""
-        text = f"{lines} line{plural} of {member} ({size} bytes) did not get to {where}: dropped"
+        text = f"{lines} line{plural} of {member} did not get to {where}: dropped"
         return self._one(at, Kind.LINES_LOST, text, member=member, detail=where)
 
     def degraded(self, what: str, at: str) -> Event:

@@ -41,6 +41,7 @@ class Outputs:
         self._pump = pump
         self._children = children
         self._records = records
+        self._readers: dict[str, int] = {}  # their latest runs
         self._loop: asyncio.AbstractEventLoop
 
     def begin(self, loop: "asyncio.AbstractEventLoop") -> None:
@@ -98,10 +99,11 @@ class Outputs:
         given.callback(os.close, read)
         return Streams(streams.stdout, streams.stderr, Input(read), feed, streams.env)
 
-    def started(self, member: Member, streams: Streams) -> None:
+    def started(self, member: Member, run: int, streams: Streams) -> None:
         """The process has them."""
         if streams.feed >= 0:
-            self._pump.begin_input(member.name, streams.feed)
+            self._readers[member.name] = run
+            self._pump.begin_input(member.name, streams.feed, run)
 
     def failed(self, streams: Streams) -> None:
         """There is no process."""
@@ -133,9 +135,9 @@ class Outputs:
             case Trouble():
                 self._say(self._records.trouble(fact.where, fact.why))
             case Lost():
-                self._say(self._records.lost(fact.member, fact.where, fact.lines, fact.bytes))
+                self._say(self._records.lost(fact.member, fact.where, fact.lines))
             case Unread():
-                self._closed_its_input(fact.member)
+                self._closed_its_input(fact.member, fact.run)
             case Fault():
                 self._records.fault(fact.error)
             case Compress():
@@ -144,10 +146,10 @@ class Outputs:
     def _say(self, text: str) -> None:
         self._pump.say(text)
 
-    def _closed_its_input(self, member: str) -> None:
+    def _closed_its_input(self, member: str, run: int) -> None:
         """One that has ended is about to run again, or it will be told soon that it isn't."""
         self._children.reap()
-        if self._children.pid(member):
+        if self._children.pid(member) and self._readers[member] == run:
             self._pump.leave_input(member)
 
     def _compress(self, wanted: Compress) -> None:

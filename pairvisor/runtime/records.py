@@ -79,10 +79,10 @@ class Records:
             self._keep(self.journal.recovered(text, now()))
         return text
 
-    def lost(self, member: str, where: str, lines: int, size: int) -> str:
+    def lost(self, member: str, where: str, lines: int) -> str:
         """Lines that did not get there; that in words."""
         self.lost_lines[member] = self.lost_lines.get(member, 0) + lines
-        event = self.journal.lost(member, where, lines, size, now())
+        event = self.journal.lost(member, where, lines, now())
         self._keep(event)
         return event.text
 

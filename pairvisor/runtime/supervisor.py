@@ -258,7 +258,7 @@ class Supervisor:
         except BaseException:
             self._outputs.failed(streams)
             raise
-        self._outputs.started(member, streams)
+        self._outputs.started(member, run, streams)
 
     def _located(self, message: str, member: Member) -> str:
         """With the line of the manifest that asked for it."""

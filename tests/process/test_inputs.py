@@ -27,7 +27,7 @@ class Reading:
     def begin(self) -> None:
         self.process, ours = pipe_to_reader()
         os.set_blocking(self.process, False)
-        self.input.begin(ours)
+        self.input.begin(ours, 1)
 
     def die(self) -> None:
         os.close(self.process)
@@ -158,10 +158,9 @@ def test_a_writer_has_to_wait_only_for_one_that_will_read(reading: Reading) -> N
     assert reading.input.is_full(reading.account)
     reading.input.leave()
     assert not reading.input.is_full(reading.account)
-    before = reading.account.pending
-    reading.put(b"lost\n" * 3)
-    assert (reading.account.pending, reading.account.lost_lines) == (before, 3)
+    assert reading.input.refuses(reading.account)
     reading.begin()
+    assert not reading.input.refuses(reading.account)
     assert reading.read_all().count(b"\n") == 20
 
 
@@ -171,7 +170,7 @@ def test_one_that_closes_its_input_is_told_of(reading: Reading) -> None:
     reading.process = -1
     reading.put(b"one\n")
     reading.put(b"two\n")
-    assert reading.keeping.facts == [Unread("ship")]
+    assert reading.keeping.facts == [Unread("ship", 1)]
     assert not reading.keeping.watched
     reading.begin()
     assert reading.read_all() == b"one\ntwo\n"
@@ -225,7 +224,7 @@ def test_what_nobody_will_read_is_counted(reading: Reading) -> None:
     reading.read(5)
     reading.die()
     reading.input.abandon()
-    assert reading.keeping.facts[-1] == Lost("app", "ship", 2, 10)
+    assert reading.keeping.facts[-1] == Lost("app", "ship", 2)
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ class Input(Outlet):
 
     def __init__(self, member: str, keeper: Keeper) -> None:
         super().__init__(member, keeper)
+        self._run = 0
         self._pipe = -1  # its write end; the end of a stop lets go of that, and holds `_rest`
         self._rest = -1  # its read end, to know how much is left there
         self._is_broken = False  # nobody reads it any more
@@ -32,10 +33,10 @@ class Input(Outlet):
         self._on_empty: Callable[[], object] | None = None
         self._pause = FIRST_LOOK
 
-    def begin(self, pipe: int) -> None:
+    def begin(self, pipe: int, run: int) -> None:
         """A new process reads this; it gets first what the last one did not."""
         self._take_back()
-        self._pipe, self._is_broken, self.is_over = pipe, False, False
+        self._pipe, self._run, self._is_broken, self.is_over = pipe, run, False, False
         self._on_empty = None
         self.flush()
 
@@ -83,7 +84,7 @@ class Input(Outlet):
         except BrokenPipeError:
             self._unwatch()
             self._is_broken = True
-            self._keeper.tell(Unread(self.name))
+            self._keeper.tell(Unread(self.name, self._run))
         return 0
 
     def _written(self) -> None:

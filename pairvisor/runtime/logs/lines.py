@@ -41,6 +41,11 @@ class Lines(Struct, frozen=True, gc=False):
     def text(self) -> bytes:
         return self.rest + self.piece[: self.end]
 
+    @property
+    def count(self) -> int:
+        ends = self.piece.count(b"\n", 0, self.end)
+        return ends + (not self.piece.endswith(b"\n", 0, self.end))
+
 
 def rfc3339(at: float) -> str:
     """The wall clock's time in UTC, in milliseconds."""

@@ -24,8 +24,7 @@ class Account(Struct):
     limit: int
     drops: bool  # what is more than that, instead of letting the member wait
     pending: int = 0
-    lost_lines: int = 0  # that nobody was told of yet
-    lost_bytes: int = 0
+    lost: int = 0  # lines, that nobody was told of yet
     told_at: float = -inf  # when somebody was, on the monotonic clock
 
 
@@ -42,13 +41,13 @@ class Lost(Struct, frozen=True):
     member: str
     where: str
     lines: int
-    bytes: int
 
 
 class Unread(Struct, frozen=True):
-    """A reader has closed its standard input."""
+    """A run of a reader has closed its standard input, by its end or before."""
 
     member: str
+    run: int
 
 
 class Fault(Struct, frozen=True):
@@ -96,13 +95,12 @@ class Outlet:
         self._watched = -1
         self._keeper = keeper
 
+    def refuses(self, account: Account) -> bool:
+        """Whether lines of that member are lost: enough of them waits, and nobody is to wait."""
+        return account.pending >= account.limit and (account.drops or self.is_over)
+
     def put(self, account: Account, data: Data) -> None:
-        """Write it, or keep it, or drop it. A first one is kept however long it is."""
-        is_too_much = account.pending and account.pending + len(data) > account.limit
-        if is_too_much and (account.drops or self.is_over):
-            account.lost_lines += bytes(data).count(b"\n")
-            account.lost_bytes += len(data)
-            return
+        """Write it, or keep it, also where that makes it more than its limit."""
         self.queue.append((account, data))
         account.pending += len(data)
         if len(self.queue) == 1:
@@ -151,16 +149,15 @@ class Outlet:
         accounts = {id(account): account for account, _ in self.queue}
         for account, data in self.queue:
             left = bytes(data)[self._offset :]
-            account.lost_lines += left.count(b"\n") + (not left.endswith(b"\n"))
-            account.lost_bytes += len(left)
+            account.lost += left.count(b"\n") + (not left.endswith(b"\n"))
             account.pending = self._offset = 0
         self.queue.clear()
         for account in accounts.values():
             self.tell_lost(account)
 
     def tell_lost(self, account: Account) -> None:
-        self._keeper.tell(Lost(account.member, self.name, account.lost_lines, account.lost_bytes))
-        account.lost_lines = account.lost_bytes = 0
+        self._keeper.tell(Lost(account.member, self.name, account.lost))
+        account.lost = 0
         account.told_at = monotonic()
 
     def close(self) -> None:

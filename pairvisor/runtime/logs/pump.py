@@ -101,9 +101,9 @@ class Pump:
         self._epoll.register(read, select.EPOLLIN)
         return write
 
-    def begin_input(self, reader: str, pipe: int) -> None:
+    def begin_input(self, reader: str, pipe: int, run: int) -> None:
         """A new process of that member reads from this pipe, whose write end is ours now."""
-        self._order(lambda: self._routes.inputs[reader].begin(pipe))
+        self._order(lambda: self._routes.inputs[reader].begin(pipe, run))
 
     def leave_input(self, reader: str) -> None:
         """The member is over, and not about to run again by itself: nobody is to wait for it."""
@@ -325,10 +325,12 @@ class Pump:
         if source.watch is not None and _has_seen_enough(source.watch, lines.text):
             source.watch = None
         for way in self._routes.of(source.member):
+            if way.outlet.refuses(way.account):
+                way.account.lost += lines.count
+                self._losing[id(way.account)] = way
+                continue
             for data in way.format(lines):
                 way.outlet.put(way.account, data)
-            if way.account.lost_bytes:
-                self._losing[id(way.account)] = way
             if way.is_blocked:
                 self._pause(source.member)
 

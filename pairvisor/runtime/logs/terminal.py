@@ -37,10 +37,13 @@ class Terminal(Outlet):
         yield self.view.lines(lines)
 
     def say(self, text: str) -> None:
-        self.put(self._own, self.view.say(text))
+        self._put(self.view.say(text))
 
     def progress(self, text: str) -> None:
-        if shown := self.view.progress(text):
+        self._put(self.view.progress(text))
+
+    def _put(self, shown: bytes) -> None:
+        if shown and not self.refuses(self._own):
             self.put(self._own, shown)
 
     def write(self, data: Data, start: int) -> int:
