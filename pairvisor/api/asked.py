@@ -61,10 +61,3 @@ class Execution(Asked, frozen=True):
         bool, Meta(description="The descriptor that was sent is a terminal for the command.")
     ] = False
     env: Annotated[dict[Variable, Word], Meta(description="On top of the member's own.")] = {}
-
-
-class Dropped(Struct, frozen=True, kw_only=True):
-    """What one that follows was too slow for."""
-
-    member: str
-    bytes: int

@@ -8,6 +8,7 @@ import msgspec
 
 from pairvisor.api import asked
 from pairvisor.api.connection import RefusedError, Request, Response
+from pairvisor.record.model import Dropped
 from pairvisor.runtime.control import Control
 from pairvisor.runtime.reader import Reader
 
@@ -108,7 +109,7 @@ async def _follow_lines(control: Control, reader: Reader) -> AsyncGenerator[byte
         while True:
             lines, lost = reader.take(AT_ONCE)
             if lines or lost:
-                dropped = [asked.Dropped(member=name, bytes=count) for name, count in lost.items()]
+                dropped = [Dropped(member=name, bytes=count) for name, count in lost.items()]
                 yield b"".join(message("dropped", one) for one in dropped) + b"".join(
                     message("line", line) for line in lines
                 )
