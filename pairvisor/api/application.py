@@ -1,11 +1,13 @@
 """From a request to its answer: the route, the caller's right to it, what can go wrong with it."""
 
 import traceback
+from typing import NoReturn
 
 from pairvisor.api import routes
 from pairvisor.api.connection import RefusedError, Request, Response
 from pairvisor.api.peer import Access
 from pairvisor.manifest.errors import ManifestError
+from pairvisor.record.model import Caller
 from pairvisor.runtime.control import (
     CannotNowError,
     Control,
@@ -39,13 +41,15 @@ class Application:
 
     async def _answer(self, request: Request) -> Response:
         if request.access is Access.NONE:
-            self._control.records.refused(request.peer.caller)
-            raise RefusedError(403, f"uid {request.peer.caller.uid} may not speak to this group")
+            self._refuse(request.peer.caller, "may not speak to this group")
         route = routes.find(request.method, request.path)
         if request.access < route.access:
-            self._control.records.refused(request.peer.caller)
-            raise RefusedError(403, f"uid {request.peer.caller.uid} may only look at this group")
+            self._refuse(request.peer.caller, "may only look at this group")
         return await route.handler(self._control, request, routes.read(route, request))
+
+    def _refuse(self, caller: Caller, why: str) -> NoReturn:
+        self._control.records.refused(caller)
+        raise RefusedError(403, f"uid {caller.uid} {why}")
 
     def note_fault(self, error: BaseException) -> None:
         """For people to report: what went wrong, and where."""
