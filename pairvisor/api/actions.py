@@ -1,6 +1,5 @@
 """The routes that change something."""
 
-import signal as signals
 from collections.abc import AsyncGenerator
 
 import msgspec
@@ -8,6 +7,7 @@ import msgspec
 from pairvisor.api import asked
 from pairvisor.api.connection import RefusedError, Request, Response
 from pairvisor.api.views import as_json
+from pairvisor.manifest import signals
 from pairvisor.runtime.control import Control
 
 
@@ -29,12 +29,10 @@ async def signal(control: Control, request: Request, body: asked.SignalTo) -> Re
 
 def signal_number(name: str) -> int:
     """Of `SIGHUP`, `HUP`, `hup`, `1`. Raises RefusedError with 400."""
-    text = name.upper().removeprefix("SIG")
-    try:
-        found = signals.Signals(int(text)) if text.isdecimal() else signals.Signals[f"SIG{text}"]
-    except (ValueError, KeyError):
-        raise RefusedError(400, f'signal: "{name[:80]}" is no signal: SIGHUP, SIGUSR1, …') from None
-    return int(found)
+    found = signals.named_or_numbered(name)
+    if found is None:
+        raise RefusedError(400, f'signal: "{name[:80]}" is no signal: SIGHUP, SIGUSR1, …')
+    return found
 
 
 async def reload(control: Control, request: Request, body: asked.Reloading) -> Response:

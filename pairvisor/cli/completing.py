@@ -44,10 +44,10 @@ def complete_groups(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 def complete_signals(ctx: click.Context, param: click.Parameter, incomplete: str) -> Proposals:
     """With SIG, or without it where it was begun so."""
-    from signal import Signals  # noqa: PLC0415
+    from pairvisor.manifest.signals import NAMES  # noqa: PLC0415
 
     begun = incomplete.upper()
-    forms = ((signum.name, signum.name.removeprefix("SIG")) for signum in Signals)
+    forms = ((name, name.removeprefix("SIG")) for name in NAMES)
     found = (next((form for form in each if form.startswith(begun)), "") for each in forms)
     return [CompletionItem(form) for form in found if form]
 

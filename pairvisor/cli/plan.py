@@ -9,6 +9,7 @@ import click
 
 from pairvisor.cli import options
 from pairvisor.cli.manifests import load_or_exit
+from pairvisor.manifest import signals
 from pairvisor.manifest.group import Group, Member, Probe, Role
 from pairvisor.manifest.order import dot, stages
 from pairvisor.record import words
@@ -70,7 +71,7 @@ def _member_as_data(member: Member) -> dict[str, Any]:
         "hooks": {hook: list(command) for hook, command in member.hooks.items()},
         "start_timeout": _limit(member.start_timeout),
         "timeout": _limit(member.timeout),
-        "stop_signal": words.signal_name(member.stop_signal),
+        "stop_signal": signals.name_of(member.stop_signal),
         "stop_grace": _limit(member.stop_grace),
         "on_success": member.on_success,
         "on_failure": member.on_failure,
@@ -142,7 +143,7 @@ def _probe(probe: Probe) -> str:
 
 def _farewell(member: Member) -> str:
     within = _within(" within", member.stop_grace)
-    return f"{member.name} ({words.signal_name(member.stop_signal)}{within})"
+    return f"{member.name} ({signals.name_of(member.stop_signal)}{within})"
 
 
 def _within(what: str, seconds: float) -> str:

@@ -1,6 +1,5 @@
 """`pairvisor start`, `stop`, `restart` and `signal`: what is asked for, fate does not judge."""
 
-import signal as signals
 import sys
 from collections.abc import Callable, Iterator
 from time import monotonic
@@ -16,6 +15,7 @@ from pairvisor.cli.groups import suggestion
 from pairvisor.cli.measures import span
 from pairvisor.cli.screen import Screen
 from pairvisor.cli.wishes import Wish
+from pairvisor.manifest import signals
 from pairvisor.record.model import Answer
 
 DONE = {"start": "ready", "stop": "stopped", "restart": "ready again"}
@@ -158,14 +158,11 @@ def signal(*, signal: str, member: str, group: str | None, file: str | None, as_
 
 def signal_name(written: str) -> str:
     """`SIGHUP`, of `hup`, `SIGHUP` or `1`."""
-    known = {signum.name: signum.value for signum in signals.Signals}
-    by_number = {str(number): name for name, number in known.items()}
-    name = by_number.get(written) or written.upper()
-    name = name if name.startswith("SIG") else f"SIG{name}"
-    if name not in known:
-        hint = suggestion(name, list(known))
+    found = signals.named_or_numbered(written)
+    if found is None:
+        hint = suggestion(signals.full_name(written), list(signals.NAMES))
         raise click.BadParameter(f'no signal is called "{written}"{hint}', param_hint="SIGNAL")
-    return name
+    return signals.name_of(found)
 
 
 commands = {command.name: command for command in (start, stop, restart, signal)}

@@ -2,12 +2,11 @@
 
 import os.path
 from math import inf
-from signal import Signals
 from typing import Any
 
 from msgspec import Struct
 
-from pairvisor.manifest import model
+from pairvisor.manifest import model, signals
 from pairvisor.manifest.commands import Words, split_command
 from pairvisor.manifest.daemons import how_to_stay
 from pairvisor.manifest.entries import Entry
@@ -198,8 +197,8 @@ def _ending(key: str, report: Report) -> int:
     """An exit code as it is, a signal as a negative number."""
     if key.isascii() and key.isdecimal() and int(key[:6]) <= 255:
         return int(key)
-    name = key.upper() if key.upper().startswith("SIG") else f"SIG{key.upper()}"
-    if name in Signals.__members__:
-        return -Signals[name]
+    signum = signals.named(key)
+    if signum is not None:
+        return -signum
     report.error('expected an exit code from 0 to 255 or a signal such as "SIGHUP"')
     return 0

@@ -7,13 +7,12 @@ page's markers; the prose around them is the page's own. Tests hold this against
 import re
 import sys
 import tomllib
-from signal import Signals
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from pairvisor.manifest import model
+from pairvisor.manifest import model, signals
 from pairvisor.manifest.units import Duration, SignalName, Size, Umask
 
 
@@ -424,7 +423,7 @@ def written(value: Any) -> str:
     if isinstance(value, Umask):
         return f'"{value:04o}"'
     if isinstance(value, SignalName):
-        return f'"{Signals(value).name}"'
+        return f'"{signals.name_of(value)}"'
     return f'"{value}"' if isinstance(value, str) else str(value).lower()
 
 

@@ -4,8 +4,9 @@ They are subclasses of what they stand for, so a decoded value needs no unwrappi
 """
 
 import re
-import signal
 from math import isfinite
+
+from pairvisor.manifest import signals
 
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -85,10 +86,9 @@ class SignalName(int):
     def parse(cls, written: object) -> "SignalName":
         """Raise ValueError, with what to write instead, unless this system has that signal."""
         if isinstance(written, str):
-            name = written.upper()
-            name = name if name.startswith("SIG") else f"SIG{name}"
-            if name in signal.Signals.__members__:
-                return cls(signal.Signals[name])
+            number = signals.named(written)
+            if number is not None:
+                return cls(number)
         raise ValueError(f'expected a signal such as "SIGTERM" or "INT", got {shown(written)}')
 
 

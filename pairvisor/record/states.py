@@ -3,6 +3,7 @@
 from pairvisor.core import effects as do
 from pairvisor.core.events import Exit
 from pairvisor.core.state import Cause, GroupPhase, GroupState, MemberState, Phase, Reason
+from pairvisor.manifest import signals
 from pairvisor.record import model, words
 
 GROUP: dict[GroupPhase, model.GroupState] = {
@@ -48,7 +49,7 @@ def member(state: MemberState, *, was_told: bool) -> model.MemberState:
 
 
 def exit_document(end: Exit) -> model.Exit:
-    signal = words.signal_name(end.signal) if end.signal is not None else None
+    signal = signals.name_of(end.signal) if end.signal is not None else None
     return model.Exit(
         code=end.code, signal=signal, error=end.error, out_of_memory=end.out_of_memory
     )

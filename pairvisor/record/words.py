@@ -1,10 +1,9 @@
 """What has happened to a group, in words for people."""
 
-import signal
-
 from pairvisor.core import effects as do
 from pairvisor.core.events import Exit
 from pairvisor.core.state import Cause, Reason
+from pairvisor.manifest import signals
 from pairvisor.manifest.group import Member
 
 REASONS = {
@@ -16,20 +15,13 @@ REASONS = {
 }
 
 
-def signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
 def end(exit_: Exit) -> str:
     """`exited with 3`, `was killed by SIGKILL`, `could not be started: …`."""
     if exit_.error is not None:
         return f"could not be started: {exit_.error}"
     if exit_.signal is not None:
         why = " (out of memory)" if exit_.out_of_memory else ""
-        return f"was killed by {signal_name(exit_.signal)}{why}"
+        return f"was killed by {signals.name_of(exit_.signal)}{why}"
     return f"exited with {exit_.code}"
 
 

@@ -6,7 +6,6 @@ goes to the core with the request and comes back in what follows from it.
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -22,6 +21,7 @@ from pairvisor.core.events import (
     StopRequested,
 )
 from pairvisor.core.state import GroupPhase
+from pairvisor.manifest import signals
 from pairvisor.manifest.changes import Changes, changes
 from pairvisor.manifest.errors import ManifestError
 from pairvisor.manifest.group import Group
@@ -197,7 +197,7 @@ class Control:
         (member,) = self.members_named([name])
         if not self._supervisor.children.pid(member):
             raise CannotNowError(f"{member} has no process now")
-        what = signal.Signals(signum).name
+        what = signals.name_of(signum)
         request = self.records.signalled(what, member, by)
         self._supervisor.children.signal(member, signum)
         return model.Answer(text=f"{what} sent to {member}", event=request)

@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pairvisor.core.events import Exit
+from pairvisor.manifest import signals
 from pairvisor.manifest.group import Member
 from pairvisor.manifest.programs import ProgramError, locate
 from pairvisor.record.model import Executed
@@ -76,7 +77,7 @@ class Execution(Struct, eq=False):
 
     def exited(self, how: Exit) -> None:
         status = how.status
-        name = None if how.signal is None else _name(how.signal)
+        name = None if how.signal is None else signals.name_of(how.signal)
         self._settle(Executed(status=status, code=how.code, signal=name))
 
     def kill(self, why: str) -> None:
@@ -164,10 +165,3 @@ def _shells_status(command: Command) -> int:
     except ProgramError:
         return NOT_FOUND
     return CANNOT_RUN if os.path.lexists(program) else NOT_FOUND
-
-
-def _name(signum: int) -> str:
-    try:
-        return signal.Signals(signum).name
-    except ValueError:
-        return f"signal {signum}"

@@ -15,13 +15,6 @@ ASKED = Cause(Reason.REQUEST, detail="to stop", request=7)
 
 
 @pytest.mark.parametrize(
-    ("number", "name"), [(15, "SIGTERM"), (signal.SIGRTMIN, "SIGRTMIN"), (999, "signal 999")]
-)
-def test_signals(number: int, name: str) -> None:
-    assert words.signal_name(number) == name
-
-
-@pytest.mark.parametrize(
     ("exit_", "said"),
     [
         (Exit(code=0), "exited with 0"),
