@@ -14,6 +14,7 @@ import socket
 from contextlib import suppress
 from time import monotonic
 
+from pairvisor.manifest import signals
 from pairvisor.runtime import kernel, trees
 
 PASSED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
@@ -72,7 +73,7 @@ def _watch(supervisor: int) -> int:
             kernel.send(pidfd, signum)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        name = signal.Signals(-code).name
+        name = signals.name_of(-code)
         _say(f"the supervisor was killed by {name}; what is left of the group is killed")
         code = 128 - code
     is_clean = _end_descendants()

@@ -91,6 +91,17 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path, moment: st
             group.read_until("group test is ready")
 
 
+def test_a_supervisor_that_is_killed_by_a_signal_without_a_name(tmp_path: Path) -> None:
+    """Python names only the first and the last of the real-time signals."""
+    with leash(tmp_path) as held, up(tmp_path, busy_group(held)) as group:
+        group.read_until("group test is ready")
+        os.kill(group.supervisor, signal.SIGRTMIN + 1)
+        gone(group.guard, within=10)
+        assert not held.is_held
+        assert group.wait() == 128 + signal.SIGRTMIN + 1
+        assert f"killed by signal {signal.SIGRTMIN + 1}; what is left" in group.said
+
+
 def test_a_start_while_the_guard_still_kills_is_refused(tmp_path: Path) -> None:
     """A stopped guard is a slow one: as long as members may live, the lock is held."""
     with leash(tmp_path) as held, up(tmp_path, busy_group(held)) as group:
