@@ -12,8 +12,8 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,13 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
     except OSError:
         return False
+
+
+def kill_left(pids: Iterable[int]) -> None:
+    """SIGKILL for those that are still there: a guard may reap one of its own at any moment."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 class Up:
@@ -182,9 +189,8 @@ def up(
     try:
         yield group
     finally:
-        for pid in {group.popen.pid, *group.processes()}:
-            if is_alive(pid):
-                os.kill(pid, signal.SIGKILL)
+        left = group.processes()
+        kill_left([group.guard, *left] if group.popen.poll() is None else left)
         group.popen.wait()
         if group.popen.stdout is not None:
             group.popen.stdout.close()

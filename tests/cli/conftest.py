@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import Terminal
-from tests.support import Up, is_alive
+from tests.support import Up, is_alive, kill_left
 
 Ran = subprocess.CompletedProcess[str]
 PROGRAM = [sys.executable, "-m", "pairvisor"]
@@ -75,10 +75,8 @@ def start(cli: Cli) -> Iterator[Start]:
         # The guard kills what is left once the supervisor, its child, is gone.
         children = Path(f"/proc/{group.guard}/task/{group.guard}/children")
         alive = children.read_text().split() if is_alive(group.guard) else []
-        for pid in map(int, alive):
-            os.kill(pid, signal.SIGKILL)
-        for pid in filter(is_alive, group.processes()):
-            os.kill(pid, signal.SIGKILL)
+        kill_left(map(int, alive))
+        kill_left(group.processes())
         group.popen.wait()
         assert group.popen.stdout is not None
         group.popen.stdout.close()

@@ -1,6 +1,5 @@
 """Real programs in real groups: the examples, as they are, in folders and on ports of their own."""
 
-import os
 import re
 import shutil
 import signal
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Up, eventually, is_alive
+from tests.support import Up, eventually, is_alive, kill_left
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
@@ -166,10 +165,8 @@ def web(tmp_path: Path) -> Iterator[Web]:
 
 
 def end(group: Up) -> None:
-    left = {group.guard, *descendants(group.guard)}
-    for pid in left:
-        if is_alive(pid):
-            os.kill(pid, signal.SIGKILL)
+    left = descendants(group.guard)
+    kill_left([group.guard, *left] if group.popen.poll() is None else left)
     group.popen.wait()
     assert group.popen.stdout is not None
     group.popen.stdout.close()

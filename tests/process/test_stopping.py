@@ -26,7 +26,7 @@ import pytest
 
 from tests.process.leash import leash
 from tests.process.programs import FOLDER, STUBBORN
-from tests.support import eventually, up
+from tests.support import eventually, kill_left, up
 
 
 def test_a_stubborn_tree_is_gone_after_the_stop(tmp_path: Path) -> None:
@@ -159,8 +159,7 @@ def test_nothing_is_started_between_term_and_kill(tmp_path: Path) -> None:
         main = group.main("always")
         group.signal(signal.SIGTERM)
         group.read_until("told$")
-        if os.path.exists(f"/proc/{main}"):
-            os.kill(main, signal.SIGKILL)
+        kill_left([main])
         assert group.wait() == 0
         assert "restart" not in group.said
 
