@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 import h11
 import msgspec
 
+from pairvisor.api.patience import await_readable
 from pairvisor.record.model import (
     Answer,
     Dropped,
@@ -152,9 +153,18 @@ class Exchange:
     def _read(self) -> bytes:
         self._set_timeout()
         try:
+            if self._deadline is None:
+                return self._read_however_late()
             return self._socket.recv(PIECE)
         except ConnectionResetError:  # closed with the request unread; the answer came before that
             return b""
+
+    def _read_however_late(self) -> bytes:
+        while True:
+            try:
+                return self._socket.recv(PIECE, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                await_readable(self._socket.fileno())
 
     def _set_timeout(self) -> None:
         if self._deadline is None:
