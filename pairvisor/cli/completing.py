@@ -68,9 +68,10 @@ def _members(group: str | None, file: str | None) -> list[tuple[str, str]]:
     """Names, and what each is for."""
     from pairvisor.api.client import Client  # noqa: PLC0415 - nothing else here needs it
     from pairvisor.cli import groups, past  # noqa: PLC0415
+    from pairvisor.manifest.group import control_in  # noqa: PLC0415
 
     target = groups.find(group, file)
     run = target.run
-    status = Client(f"{run}/{groups.SOCKET}", SOON).status() if run else past.result(target)
+    status = Client(control_in(run), SOON).status() if run else past.result(target)
     members = status.members if status else []
     return [(member.name, member.concern or member.role) for member in members]

@@ -32,12 +32,12 @@ from pairvisor.api.client import (
 from pairvisor.cli import exits
 from pairvisor.cli.exits import fail
 from pairvisor.cli.nearest import nearest
+from pairvisor.manifest.group import control_in
 from pairvisor.manifest.names import NAME, group_name
 from pairvisor.manifest.places import find_places
 from pairvisor.manifest.reading import UnreadableError, read_text
 from pairvisor.manifest.report import Report
 
-SOCKET = "control.sock"  # in the runtime folder
 TEMPORARY = "/tmp"  # noqa: S108 - a folder in it is looked at only if it is ours
 BRIEF = 2.0  # seconds for one of many groups to answer
 EXITS = {400: exits.USAGE, 404: exits.USAGE, 422: exits.BAD_MANIFEST}  # all others: no
@@ -58,7 +58,7 @@ class Target:
         refusal: NotPermittedError | None = None
         for run in _runs(self.name):
             try:
-                if listens(f"{run}/{SOCKET}"):
+                if listens(control_in(run)):
                     return run
             except NotPermittedError:
                 refusal = NotPermittedError(_whose(self.name, run))
@@ -85,7 +85,7 @@ class Target:
         """Of the running group; where it does not run, that is the end."""
         if self.run is None:
             self.fail_as_not_running()
-        return Client(f"{self.run}/{SOCKET}")
+        return Client(control_in(self.run))
 
     @property
     def state(self) -> str:
@@ -139,7 +139,7 @@ def running(*, of_everybody: bool = False) -> Iterator[tuple[str, Client]]:
     for folder in _all_folders() if of_everybody and os.geteuid() == 0 else _folders():
         with suppress(OSError):
             for name in sorted(os.listdir(folder)):
-                path = f"{folder}/{name}/{SOCKET}"
+                path = control_in(f"{folder}/{name}")
                 with suppress(NotPermittedError):
                     if listens(path):
                         yield f"{folder}/{name}", Client(path, BRIEF)

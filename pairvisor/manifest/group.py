@@ -176,6 +176,11 @@ class Member(Struct, frozen=True, kw_only=True):
         return ("sidecars" if self.role is Role.SIDECAR else "init", self.name)
 
 
+def control_in(run: str) -> str:
+    """The control socket of the group whose runtime folder that is."""
+    return f"{run}/control.sock"
+
+
 class Places(Struct, frozen=True):
     """Where a group's folders are: absolute paths, which the runtime makes; `run` is removed."""
 
@@ -186,7 +191,7 @@ class Places(Struct, frozen=True):
     @property
     def control(self) -> str:
         """The socket that the group is controlled by."""
-        return f"{self.run}/control.sock"
+        return control_in(self.run)
 
     @property
     def sockets(self) -> str:
