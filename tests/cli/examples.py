@@ -2,7 +2,8 @@
 
 from pairvisor.core.state import Reason
 from pairvisor.manifest.group import Role
-from pairvisor.record.model import Bar, Cause, Exit, MemberStatus, Status, Timeline
+from pairvisor.record.model import Bar, Cause, Exit, MemberStatus, Timeline
+from tests.documents import status
 
 NOW = 1_777_636_800.0  # 2026-05-01T12:00:00Z
 KILLED = Exit(signal="SIGKILL", out_of_memory=True)
@@ -76,19 +77,11 @@ WEB = MemberStatus(
     ended_at="2026-05-01T11:56:58.400Z",
     cause=None,
 )
-STATUS = Status(
-    group="shop",
-    state="running",
-    ready=True,
+STATUS = status(
     restarts=1,
-    containment="session",
-    manifest="/srv/shop/pairvisor.toml",
     pid=21040,
     started_at="2026-05-01T09:55:00.000Z",
     ready_at="2026-05-01T11:57:01.200Z",
-    ended_at=None,
-    exit_status=None,
-    degraded=[],
     cause=CAUSE,
     members=[INIT, TLS, WEB],
 )

@@ -23,24 +23,10 @@ with atheris.instrument_imports():
     from pairvisor.runtime.bell import Bell
     from pairvisor.runtime.control import NoSuchMemberError
     from pairvisor.runtime.rings import Rings
+    from tests.documents import status
 
 ANSWER = model.Answer(text="done", event=1)
-STATUS = model.Status(
-    group="test",
-    state="running",
-    ready=True,
-    restarts=0,
-    containment="session",
-    manifest="/pairvisor.toml",
-    pid=1,
-    started_at=None,
-    ready_at=None,
-    ended_at=None,
-    exit_status=None,
-    degraded=[],
-    cause=None,
-    members=[],
-)
+STATUS = status(group="test")
 
 
 class History:

@@ -18,7 +18,7 @@ from pairvisor.core import effects as do
 from pairvisor.manifest.group import Group, Member, Places, Role
 from pairvisor.record.ending import with_end
 from pairvisor.record.journal import Journal
-from pairvisor.record.model import Caller, Event, Kind, Status
+from pairvisor.record.model import Caller, Event, Kind
 from pairvisor.record.why import why
 from pairvisor.runtime import history
 from pairvisor.runtime.history import (
@@ -34,6 +34,7 @@ from pairvisor.runtime.history import (
 )
 from pairvisor.runtime.memory import Oom
 from pairvisor.runtime.records import Records
+from tests import documents
 from tests.process.test_control import ask
 from tests.support import eventually, needs_mount, tmpfs, up
 
@@ -45,21 +46,14 @@ SLEEPER = """
 
 
 RUNNING = Result(status=None)
-ENDED = Status(
+ENDED = documents.status(
     group="test",
     state="failed",
     ready=False,
-    restarts=0,
-    containment="session",
     manifest="/srv/test/pairvisor.toml",
-    pid=7,
     started_at="2026-05-01T12:00:00.000Z",
-    ready_at=None,
     ended_at="2026-05-01T12:00:09.000Z",
     exit_status=3,
-    degraded=[],
-    cause=None,
-    members=[],
 )
 
 

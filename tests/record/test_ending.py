@@ -5,26 +5,19 @@ from msgspec.structs import replace
 from pairvisor.core.events import StopRequested
 from pairvisor.core.state import Reason
 from pairvisor.record.ending import status_of, with_end
-from pairvisor.record.model import Cause, Kind, Status
+from pairvisor.record.model import Cause, Kind
 from pairvisor.record.why import why
+from tests.documents import status
 from tests.record.life import Life, group
 
 AT = "2026-05-01T12:00:09.000Z"
-FAILED = Status(
-    group="shop",
+FAILED = status(
     state="failed",
     ready=False,
-    restarts=0,
-    containment="session",
-    manifest="/srv/shop/pairvisor.toml",
-    pid=7,
-    started_at=None,
-    ready_at=None,
     ended_at=AT,
     exit_status=3,
     degraded=["events are not kept in /state/shop: No space left on device"],
     cause=Cause(reason=Reason.EXIT, text="tls exited with 3", member="tls", at=AT),
-    members=[],
 )
 
 
