@@ -1,0 +1,127 @@
+"""The journal: a real journald, by itself in a mount namespace with a /run of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.process.test_control import ask
+from tests.support import Up, eventually, up
+
+JOURNALD = "/lib/systemd/systemd-journald"
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a journal of its own"),
+    pytest.mark.skipif(not os.path.exists(JOURNALD), reason="systemd-journald is missing"),
+    pytest.mark.skipif(not shutil.which("unshare"), reason="unshare is missing"),
+]
+SHOP = """
+    [primary]
+    name = "web"
+    command = ["sh", "-c", "%s"]
+    log = { to = "journal" }
+    %s
+"""
+
+
+class Journal:
+    """`inside` is a command's beginning that lets it see this journal."""
+
+    def __init__(self, folder: Path) -> None:
+        hold = "mount --make-rprivate / && mount -t tmpfs none /run && echo && exec sleep 1000"
+        self._holder = subprocess.Popen(
+            ["unshare", "--mount", "sh", "-c", hold], stdout=subprocess.PIPE
+        )
+        assert self._holder.stdout is not None
+        self._holder.stdout.readline()
+        self._holder.stdout.close()
+        self.inside = ("nsenter", f"--target={self._holder.pid}", "--mount", f"--wd={folder}")
+        self._daemon: subprocess.Popen[bytes] | None = None
+
+    def begin(self) -> None:
+        """Only now there is one."""
+        made = [*self.inside, "mkdir", "-p", "/run/systemd/journal", "/run/log/journal"]
+        subprocess.run(made, check=True)
+        self._daemon = subprocess.Popen([*self.inside, JOURNALD], stderr=subprocess.DEVNULL)
+        there = [*self.inside, "test", "-S", "/run/systemd/journal/stdout"]
+        eventually(lambda: subprocess.run(there, check=False).returncode == 0)
+
+    def lines(self, identifier: str) -> list[dict[str, Any]]:
+        """What it has by now, the oldest first."""
+        subprocess.run([*self.inside, "journalctl", "--sync"], check=False, capture_output=True)
+        found = subprocess.run(
+            [*self.inside, "journalctl", "-t", identifier, "-o", "json", "--all"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return [json.loads(line) for line in found.stdout.splitlines()]
+
+    def messages(self, identifier: str) -> list[str]:
+        return [line["MESSAGE"] for line in self.lines(identifier)]
+
+    def end(self) -> None:
+        for process in filter(None, (self._daemon, self._holder)):
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal(tmp_path)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def logs(group: Up) -> bytes:
+    return bytes(ask(group, "/v1/logs")[1])
+
+
+def test_a_member_writes_to_the_journal_itself(tmp_path: Path, journal: Journal) -> None:
+    journal.begin()
+    script = "echo one; echo '<3>bad' >&2; echo $JOURNAL_STREAM; stat -Lc %d:%i /proc/self/fd/2"
+    with up(tmp_path, SHOP % (f"{script}; exec sleep 1000", ""), *journal.inside) as group:
+        eventually(lambda: len(journal.lines("test/web")) == 4)
+        lines = {line["MESSAGE"]: line for line in journal.lines("test/web")}
+        assert lines["one"]["PRIORITY"] == "6"
+        assert lines["bad"]["PRIORITY"] == "3"
+        assert lines["one"]["_STREAM_ID"] != lines["bad"]["_STREAM_ID"]
+        assert len(lines) == 3  # its stderr is what JOURNAL_STREAM says
+        assert lines["one"]["_PID"] == str(group.main("web"))
+        assert b"one" not in logs(group)
+        assert group.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "reads",
+    ["ready = { log = 'one' }", '[sidecars.read]\n    command = "cat"\n    stdin = ["web"]'],
+    ids=["a probe", "a sidecar"],
+)
+def test_lines_that_are_wanted_here_too_come_by_us(
+    tmp_path: Path, journal: Journal, reads: str
+) -> None:
+    journal.begin()
+    with up(tmp_path, SHOP % ("echo one; exec sleep 1000", reads), *journal.inside) as group:
+        group.read_until("group test is ready")
+        eventually(lambda: journal.messages("test/web") == ["one"])
+        assert b"one" in logs(group)
+        assert group.stop() == 0
+
+
+def test_lines_wait_for_a_journal_that_is_late(tmp_path: Path, journal: Journal) -> None:
+    script = "for i in 1 2 3; do echo $i; done; exec sleep 1000"
+    with up(tmp_path, SHOP % (script, ""), *journal.inside) as group:
+        group.read_until(r"the journal \(test/web\): No such file or directory")
+        assert ask(group, "/v1/status")[1]["degraded"]
+        journal.begin()
+        group.read_until(r"the journal \(test/web\) takes what is written again")
+        eventually(lambda: journal.messages("test/web") == ["1", "2", "3"])
+        assert not ask(group, "/v1/status")[1]["degraded"]
+        assert group.stop() == 0
