@@ -35,7 +35,7 @@ def is_below(name: str, *rooms: str) -> bool:
 
 
 SIGNALS = "pairvisor.manifest.signals"  # a table
-PURE = ("pairvisor.manifest.group", "pairvisor.manifest.changes")
+PURE = ("pairvisor.manifest.group", "pairvisor.manifest.changes", "pairvisor.manifest.stop")
 
 
 def test_the_core_knows_the_groups_types_and_nothing_else_of_ours() -> None:

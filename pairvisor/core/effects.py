@@ -39,6 +39,14 @@ class Signal(Struct, frozen=True):
     signal: int
 
 
+class EndInput(Struct, frozen=True):
+    """Hand over what the member has not read yet, and let its standard input end behind that.
+    Answered by InputEnded, once all is read."""
+
+    member: str
+    run: int
+
+
 class Kill(Struct, frozen=True):
     """SIGKILL all that is left of the member's tree. Answered by Emptied, once nothing is."""
 
@@ -128,5 +136,7 @@ class Finish(Struct, frozen=True):
 
 
 News = Moved | ReadinessChanged | LeftBehind | GroupMoved | Overruled
-Order = Tidy | Spawn | Signal | Kill | Probe | CancelProbes | RunHook | CancelHook | Finish
+Order = (
+    Tidy | Spawn | EndInput | Signal | Kill | Probe | CancelProbes | RunHook | CancelHook | Finish
+)
 Effect = Order | News

@@ -110,6 +110,13 @@ class ProbeEnded(Struct, frozen=True):
     detail: str = ""
 
 
+class InputEnded(Struct, frozen=True):
+    """The member has read all that was for it, and its standard input has ended."""
+
+    member: str
+    run: int
+
+
 class HookEnded(Struct, frozen=True):
     """A hook's command is over."""
 
@@ -124,7 +131,7 @@ class TimePassed(Struct, frozen=True):
     """`now` has moved on: what is due is due."""
 
 
-MemberEvent = Spawned | Exited | Emptied | ProbeEnded | HookEnded
+MemberEvent = Spawned | Exited | Emptied | ProbeEnded | HookEnded | InputEnded
 MemberRequest = MemberStartRequested | MemberStopRequested | MemberRestartRequested
 GroupRequest = StartRequested | StopRequested | RestartRequested | Reloaded
 Event = GroupRequest | MemberRequest | TimePassed | MemberEvent

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from pairvisor.core.events import Exit
-from pairvisor.manifest.group import Gate, Group, Hook, Member, Purpose
+from pairvisor.manifest.group import Gate, Group, Hook, Member, Purpose, Role
+from pairvisor.manifest.stop import ends_after
 
 if TYPE_CHECKING:
     from pairvisor.core.effects import Effect
@@ -28,6 +29,7 @@ class Phase(StrEnum):
     STARTING = "starting"  # spawned, not ready yet: it fails
     RUNNING = "running"  # an init: it fails; others have no deadline
     PRE_STOP = "pre-stop"  # its hook runs: the stop signal is sent all the same
+    DRAINING = "draining"  # reads the last of its input: the stop signal is sent
     STOPPING = "stopping"  # was sent its stop signal: it is killed
     KILLING = "killing"  # was sent SIGKILL: it counts as unkillable
     EMPTYING = "emptying"  # main process over, the tree's rest killed: as above
@@ -50,16 +52,19 @@ class GroupPhase(StrEnum):
 
 GOES_ON = frozenset({GroupPhase.STARTING, GroupPhase.RUNNING})
 STARTABLE = frozenset({Phase.STARTING, Phase.RUNNING})
-STOPPABLE = STARTABLE | {Phase.PRE_STOP, Phase.STOPPING, Phase.KILLING}
+STOPPABLE = STARTABLE | {Phase.PRE_STOP, Phase.DRAINING, Phase.STOPPING, Phase.KILLING}
 AT_REST = frozenset({Phase.WAITING, Phase.ENDED, Phase.UNKILLABLE})
 ENDING = frozenset(Phase) - STARTABLE - AT_REST - {Phase.BACKOFF}
 
 # An exit can come in any phase with a main process; all other moves are a decision of ours.
 MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.WAITING: frozenset({Phase.STARTING}),
-    Phase.STARTING: frozenset({Phase.RUNNING, Phase.PRE_STOP, Phase.STOPPING, Phase.EMPTYING}),
-    Phase.RUNNING: frozenset({Phase.PRE_STOP, Phase.STOPPING, Phase.EMPTYING}),
-    Phase.PRE_STOP: frozenset({Phase.STOPPING, Phase.EMPTYING}),
+    Phase.STARTING: frozenset(
+        {Phase.RUNNING, Phase.PRE_STOP, Phase.DRAINING, Phase.STOPPING, Phase.EMPTYING}
+    ),
+    Phase.RUNNING: frozenset({Phase.PRE_STOP, Phase.DRAINING, Phase.STOPPING, Phase.EMPTYING}),
+    Phase.PRE_STOP: frozenset({Phase.DRAINING, Phase.STOPPING, Phase.EMPTYING}),
+    Phase.DRAINING: frozenset({Phase.STOPPING, Phase.EMPTYING}),
     Phase.STOPPING: frozenset({Phase.KILLING, Phase.EMPTYING}),
     Phase.KILLING: frozenset({Phase.EMPTYING, Phase.UNKILLABLE}),
     Phase.EMPTYING: frozenset({Phase.POST_STOP, Phase.BACKOFF, Phase.ENDED, Phase.UNKILLABLE}),
@@ -142,12 +147,16 @@ class MemberState(Struct):
     spec: Member
     after: dict[str, Gate] = {}  # whom it waits for, and …
     followers: tuple[str, ...] = ()  # … those that wait for it, as the group is now
+    ends_after: frozenset[str] = frozenset()  # who is at rest before it is told, in a stop …
+    ends_before: tuple[str, ...] = ()  # … and who is told after it
     phase: Phase = Phase.WAITING
     run: int = 0  # how often it was spawned
     spawned: bool = False  # in this run its program has started
     deadline: float = inf
+    stop_by: float = inf  # while it drains: when its time to end is over
     unmet: set[str] = field(default_factory=set)  # for whom it has to wait yet, if it waits
-    undone: int = 0  # while the group stops: followers that are not at rest; -1: itself is
+    undone: set[str] = field(default_factory=set)  # of `ends_after`, who is not at rest yet
+    is_done: bool = False  # while the group stops: it is at rest, and has passed the word on
     ready: bool = False
     ready_since: float = inf
     tallies: dict[Purpose, Tally] = field(default_factory=dict)
@@ -229,7 +238,10 @@ def join(group: GroupState, spec: Member) -> MemberState:
 
 
 def link(group: GroupState) -> None:
-    """Note who waits for whom. Who leaves the group still waits for those that it waited for."""
+    """Note who waits for whom, and who ends after whom.
+
+    Who leaves the group still waits for those that it waited for.
+    """
     followers: dict[str, list[str]] = {name: [] for name in group.members}
     for name, member in group.members.items():
         spec = group.spec.members.get(name)
@@ -239,8 +251,27 @@ def link(group: GroupState) -> None:
             followers[on].append(name)
     for name, member in group.members.items():
         member.followers = tuple(followers[name])
+    _link_ends(group)
     group.primary = group.members[group.spec.primary.name]
     group.epilogue = _epilogue(group.members, group.primary)
+
+
+def _link_ends(group: GroupState) -> None:
+    specs = {name: group.spec.members.get(name, m.spec) for name, m in group.members.items()}
+    reads = {
+        name: [source for source in spec.stdin.sources if source in group.members]
+        for name, spec in specs.items()
+        if spec.stdin is not None
+    }
+    inits = [name for name, spec in specs.items() if spec.role is Role.INIT]
+    after = {name: member.after for name, member in group.members.items()}
+    later: dict[str, list[str]] = {name: [] for name in group.members}
+    for name, first in ends_after(after, reads, inits).items():
+        group.members[name].ends_after = frozenset(first)
+        for other in first:
+            later[other].append(name)
+    for name, member in group.members.items():
+        member.ends_before = tuple(later[name])
 
 
 def forget_gone(group: GroupState) -> None:
@@ -254,6 +285,12 @@ def forget_gone(group: GroupState) -> None:
             awaited.followers = tuple(n for n in awaited.followers if n != name)
         for follower in member.followers:
             del group.members[follower].after[name]
+        for later in map(group.members.get, member.ends_before):
+            if later is not None:
+                later.ends_after -= {name}
+        for earlier in map(group.members.get, member.ends_after):
+            if earlier is not None:
+                earlier.ends_before = tuple(n for n in earlier.ends_before if n != name)
     group.gone = []
 
 

@@ -11,6 +11,7 @@ from pairvisor.core.events import (
     Exited,
     GroupRequest,
     HookEnded,
+    InputEnded,
     MemberEvent,
     MemberRequest,
     MemberRestartRequested,
@@ -68,7 +69,7 @@ def _dispatch(group: GroupState, event: Event, now: float) -> None:
         case MemberStartRequested() | MemberStopRequested() | MemberRestartRequested():
             if group.phase in GOES_ON and event.member in group.spec.members:
                 _member_request(group, group.members[event.member], event, now)
-        case Spawned() | Exited() | Emptied() | ProbeEnded() | HookEnded():
+        case Spawned() | Exited() | Emptied() | ProbeEnded() | HookEnded() | InputEnded():
             member = group.members.get(event.member)
             if member is not None and event.run == member.run:
                 _member_event(group, member, event, now)
@@ -112,8 +113,7 @@ def _member_request(
 def _member_event(group: GroupState, member: MemberState, event: MemberEvent, now: float) -> None:
     match event:
         case Spawned():
-            if member.phase is Phase.STARTING and not member.spawned:
-                starting.spawned(group, member, now)
+            _spawned(group, member, now)
         case Exited():
             _exited(group, member, event, now)
         case Emptied():
@@ -122,8 +122,15 @@ def _member_event(group: GroupState, member: MemberState, event: MemberEvent, no
             _probe_ended(group, member, event, now)
         case HookEnded():
             _hook_ended(group, member, event, now)
+        case InputEnded():
+            stopping.input_ended(group, member, now)
         case _:
             assert_never(event)
+
+
+def _spawned(group: GroupState, member: MemberState, now: float) -> None:
+    if member.phase is Phase.STARTING and not member.spawned:
+        starting.spawned(group, member, now)
 
 
 def _exited(group: GroupState, member: MemberState, event: Exited, now: float) -> None:
@@ -233,8 +240,8 @@ def _member_expired(group: GroupState, member: MemberState, now: float) -> None:
     match member.phase:
         case Phase.STARTING | Phase.RUNNING:
             _too_late(group, member, now)
-        case Phase.PRE_STOP:
-            stopping.pre_stop_over(group, member, now)
+        case Phase.PRE_STOP | Phase.DRAINING:
+            stopping.late_to_stop(group, member, now)
         case Phase.STOPPING:
             stopping.kill(group, member, now)
         case Phase.KILLING | Phase.EMPTYING:

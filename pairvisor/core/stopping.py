@@ -1,9 +1,10 @@
 """Down: the reverse order inside one grace, then SIGKILL; and what comes after.
 
-A member is told to stop once all that waited for it are at rest. A member that isn't alive but
-whose followers still are passes the word on only when they are at rest, so order holds through
-members that never started. What a stop leads to can change while it is under way (`Goal`): a stop
-that was asked for always wins, a restart never does.
+A member is told to stop once all are at rest that waited for it, or whose output it reads. One that
+isn't alive passes the word on only when they are at rest, so order holds through members that never
+started. Who reads others' output is told by the end of its input first, behind all that they wrote.
+What a stop leads to can change while it is under way (`Goal`): a stop that was asked for always
+wins, a restart never does.
 """
 
 from math import inf
@@ -27,8 +28,9 @@ from pairvisor.core.state import (
 )
 from pairvisor.manifest.group import Gate, Hook
 
-ON_GRACE = frozenset({Phase.PRE_STOP, Phase.STOPPING, Phase.POST_STOP})
+ON_GRACE = frozenset({Phase.PRE_STOP, Phase.DRAINING, Phase.STOPPING, Phase.POST_STOP})
 LAST_CALL = 2.0  # seconds between the last stop signals and the last SIGKILL
+LEAVE = 1.0  # seconds to end by itself at the end of its input, as filters do
 PATIENCE = 10.0  # seconds after SIGKILL before a process counts as unkillable
 
 
@@ -45,12 +47,12 @@ def stop_group(group: GroupState, goal: Goal, cause: Cause | None, now: float) -
     group.doomed.clear()
     move_group(group, GroupPhase.STOPPING, now + group.spec.grace)
     for member in group.members.values():
-        member.undone = len(member.followers)
+        member.undone, member.is_done = set(member.ends_after), False
         _quieten(group, member)
         if member.phase is Phase.BACKOFF:
             move(group, member, Phase.ENDED)
     _limit_to_grace(group)
-    release(group, [m for m in group.members.values() if not m.followers], now)
+    release(group, [m for m in group.members.values() if not m.ends_after], now)
 
 
 def _overrule(group: GroupState, goal: Goal, cause: Cause | None) -> None:
@@ -65,6 +67,9 @@ def hasten(group: GroupState, now: float) -> None:
         return
     set_deadline(group, None, now + LAST_CALL)
     _limit_to_grace(group)
+    for member in group.members.values():
+        if member.phase is Phase.DRAINING:
+            signal_stop(group, member, group.deadline, now)
 
 
 def _limit_to_grace(group: GroupState) -> None:
@@ -75,15 +80,15 @@ def _limit_to_grace(group: GroupState) -> None:
 
 
 def release(group: GroupState, members: list[MemberState], now: float) -> None:
-    """Tell these to stop: all that waited for them are at rest. Go on where they are, too."""
+    """Tell these to stop, if all are at rest that end before them. Go on where they are, too."""
     while members:
         member = members.pop()
-        if member.undone:
+        if member.undone or member.is_done:
             continue
         if member.phase in AT_REST:
-            member.undone = -1
-            for name in member.after:
-                group.members[name].undone -= 1
+            member.is_done = True
+            for name in member.ends_before:
+                group.members[name].undone.discard(member.spec.name)
                 members.append(group.members[name])
         elif member.phase in STARTABLE:
             tell(group, member, now)
@@ -118,7 +123,23 @@ def tell(group: GroupState, member: MemberState, now: float) -> None:
         move(group, member, Phase.PRE_STOP, deadline, member.cause)
         hooks.run(group, member, Hook.PRE_STOP)
     else:
+        _drain_or_signal(group, member, deadline, now)
+
+
+def _drain_or_signal(group: GroupState, member: MemberState, deadline: float, now: float) -> None:
+    """Where only the member is to end, those whose output it reads go on, and it needs no drain."""
+    if member.spec.stdin is None or group.phase is not GroupPhase.STOPPING:
         signal_stop(group, member, deadline, now)
+        return
+    member.stop_by = deadline
+    move(group, member, Phase.DRAINING, deadline, member.cause)
+    group.effects.append(do.EndInput(member.spec.name, member.run))
+
+
+def input_ended(group: GroupState, member: MemberState, now: float) -> None:
+    """All was handed over to it; if it doesn't end by itself because of that, it is signalled."""
+    if member.phase is Phase.DRAINING:
+        set_deadline(group, member, min(member.deadline, now + LEAVE))
 
 
 def _quieten(group: GroupState, member: MemberState) -> None:
@@ -143,10 +164,19 @@ def signal_stop(group: GroupState, member: MemberState, deadline: float, now: fl
     group.effects.append(do.Signal(member.spec.name, member.run, signal))
 
 
+def late_to_stop(group: GroupState, member: MemberState, now: float) -> None:
+    """What comes before its stop signal has had its time."""
+    if member.phase is Phase.PRE_STOP:
+        hooks.cancel(group, member)
+        signal_stop(group, member, member.deadline, now)
+    else:
+        signal_stop(group, member, min(member.stop_by, group.deadline), now)
+
+
 def pre_stop_over(group: GroupState, member: MemberState, now: float) -> None:
-    """Its hook has ended, or its time is over."""
+    """Its hook has ended."""
     hooks.cancel(group, member)
-    signal_stop(group, member, member.deadline, now)
+    _drain_or_signal(group, member, member.deadline, now)
 
 
 def kill(group: GroupState, member: MemberState, now: float) -> None:

@@ -9,12 +9,13 @@ sidecars, then, and doesn't hold them up. A sidecar that reads an init's output 
 what is written before anybody reads it has to fit into a buffer.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pairvisor.manifest import model
 from pairvisor.manifest.entries import Entry, unknown_member
 from pairvisor.manifest.group import Fate, Feed, Gate, Group, Role
 from pairvisor.manifest.report import Report
+from pairvisor.manifest.stop import ends_after
 
 Waits = dict[str, dict[str, Gate]]
 
@@ -106,28 +107,6 @@ def _check_stop(waits: Waits, feeds: Mapping[str, Feed], by_name: Mapping[str, E
         reader = next(name for name in cycle if name in feeds)
         names = " ends after ".join([*cycle, cycle[0]])
         by_name[reader].report.at("stdin").error(f"a cycle in the order of the stop: {names}")
-
-
-def ends_after(
-    waits: Mapping[str, Iterable[str]],
-    reads: Mapping[str, Collection[str]],
-    inits: Collection[str],
-) -> dict[str, set[str]]:
-    """For each member, those that have to be at rest before it is told to stop.
-
-    They are the ones that wait for it, and the ones whose output it reads. Where these contradict
-    each other, reading wins. An init that somebody reads is over when those run that wait for it,
-    and ends before its reader, but after nobody.
-    """
-    first: dict[str, set[str]] = {name: set() for name in waits}
-    over = {source for sources in reads.values() for source in sources}.intersection(inits)
-    for name, awaited in waits.items():
-        for on in awaited:
-            if on not in reads.get(name, ()) and on not in over:
-                first[on].add(name)
-    for name, sources in reads.items():
-        first[name].update(sources)
-    return first
 
 
 def _cycles(waits: Mapping[str, Iterable[str]]) -> Iterator[list[str]]:

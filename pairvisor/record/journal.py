@@ -110,7 +110,7 @@ class Journal:
         match news.phase:
             case Phase.STARTING:
                 self._member_started(news, about, at)
-            case Phase.PRE_STOP | Phase.STOPPING:
+            case Phase.PRE_STOP | Phase.DRAINING | Phase.STOPPING:
                 self._member_told(news, about, at)
             case Phase.KILLING:
                 text = f"{name} did not end in time and is killed"

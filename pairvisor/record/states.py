@@ -23,6 +23,7 @@ MEMBER: dict[Phase, model.MemberState] = {
     Phase.STARTING: "starting",
     Phase.RUNNING: "running",
     Phase.PRE_STOP: "stopping",
+    Phase.DRAINING: "stopping",
     Phase.STOPPING: "stopping",
     Phase.KILLING: "stopping",
     Phase.EMPTYING: "stopping",

@@ -25,6 +25,7 @@ from pairvisor.core.events import (
     Event,
     Exit,
     Exited,
+    InputEnded,
     Reloaded,
     Spawned,
     StartRequested,
@@ -196,6 +197,9 @@ class Supervisor:
                 self._spawn(effect)
             case do.Signal():
                 self.children.signal(effect.member, effect.signal, signal.SIGCONT)
+            case do.EndInput():
+                answer = InputEnded(effect.member, effect.run)
+                self._outputs.end_input(effect.member, partial(self.post, answer))
             case do.Kill():
                 self.children.kill(effect.member, partial(self._emptied, effect))
             case do.Tidy():

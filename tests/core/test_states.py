@@ -35,8 +35,9 @@ def test_the_table_has_every_phase_and_no_dead_end() -> None:
 
 
 def test_only_from_its_start_or_its_run_is_a_member_told_to_stop() -> None:
-    told = {Phase.PRE_STOP, Phase.STOPPING}
-    assert {phase for phase in Phase if MOVES[phase] & told} == STARTABLE | {Phase.PRE_STOP}
+    told = {Phase.PRE_STOP, Phase.DRAINING, Phase.STOPPING}
+    before = STARTABLE | {Phase.PRE_STOP, Phase.DRAINING}
+    assert {phase for phase in Phase if MOVES[phase] & told} == before
 
 
 def test_what_is_at_rest_has_no_deadline() -> None:

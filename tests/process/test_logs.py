@@ -23,6 +23,7 @@ from tests.process.test_control import ask, events, slowest_status
 from tests.support import Up, eventually, needs_mount, tmpfs, up
 
 FLOOD = """
+    grace = "2s"
     [primary]
     command = ["sh", "-c", "exec sleep 1000"]
 

@@ -6,10 +6,13 @@ Times are multiples of a quarter of a second, so that things that could happen a
 from math import inf
 from random import Random
 
+from msgspec.structs import replace
+
 from pairvisor.core.events import Emptied, Exit, Exited, HookEnded, ProbeEnded, Spawned, TimePassed
 from pairvisor.core.step import step as core_step
 from pairvisor.manifest.group import (
     Fate,
+    Feed,
     Gate,
     Group,
     Hook,
@@ -50,6 +53,7 @@ def random_group(random: Random, size: int) -> Group:
         name = "app" if role is Role.PRIMARY else f"{role}{number}"
         members[name] = random_member(random, name, role, members)
     by_role = sorted(members.values(), key=lambda m: list(Role).index(m.role))
+    by_role = wishes.mend_readers([random_reader(random, m, list(members)) for m in by_role])
     return Group(
         name="g",
         places=Places(run="/run/g", state="/state/g"),
@@ -89,6 +93,14 @@ def random_member(random: Random, name: str, role: Role, earlier: dict[str, Memb
         on_success=Fate.IGNORE if is_init else random.choice(FATES),
         on_failure=random.choice(FATES),
     )
+
+
+def random_reader(random: Random, member: Member, names: list[str]) -> Member:
+    """It may read some of these, whatever the order of the stop has to say to that."""
+    if member.role is not Role.SIDECAR or not often(random, 30):
+        return member
+    sources = [name for name in random.sample(names, min(len(names), 2)) if name != member.name]
+    return replace(member, stdin=Feed(tuple(sources)) if sources else None)
 
 
 def random_waits(random: Random, earlier: dict[str, Member]) -> dict[str, Gate]:
@@ -131,6 +143,8 @@ def random_script(random: Random, spec: Member) -> Script:
         probe_takes=random.choice([0.0, 0.0, 0.0, 0.25, 2.0]),
         exits_after=quarters(random, 60 if often(random, 70) else 4000) if leaves else inf,
         exit=Exit(code=0) if is_init and often(random, 80) else random.choice(EXITS),
+        reads=random.choice([0.0, 0.0, 0.25, 2.0, inf]),
+        leaves=random.choice([0.0, 0.25, 5.0, inf]),
         drains=random.choice([0.0, 0.0, 0.0, 0.25, 1.0, 5.0, inf]),
         drained=random.choice([Exit(signal=15), Exit(code=0), Exit(code=1)]),
         left=random.choice([0, 0, 0, 2]),

@@ -15,6 +15,7 @@ from pairvisor.core.events import (
     Exit,
     Exited,
     HookEnded,
+    InputEnded,
     MemberRequest,
     MemberRestartRequested,
     MemberStartRequested,
@@ -33,7 +34,7 @@ from pairvisor.manifest.group import Gate, Group, Hook, Member, Purpose, Restart
 LAST_CALL = 2.0  # the contract's "2 s later"; not imported, so that a change of the core's shows
 RESTING = frozenset({Phase.WAITING, Phase.ENDED, Phase.UNKILLABLE})
 NOT_ENDS = frozenset({Gate.STARTED, Gate.READY})
-TOLD = frozenset({Phase.PRE_STOP, Phase.STOPPING})
+TOLD = frozenset({Phase.PRE_STOP, Phase.DRAINING, Phase.STOPPING})
 
 
 class Restarts(Struct):
@@ -71,6 +72,7 @@ class Life(Struct):
     told_as_asked: bool = False
     grace: float = inf  # its own or the group's, as it was when it was told
     least: float = inf  # … and what it has from its stop signal on, at least
+    input_ended_at: float = inf
     signalled_at: float = inf
     killed_at: float = inf
     failed_at: float = inf  # when its end, or its failure, was known
@@ -133,6 +135,7 @@ class History:
             Emptied: self._emptied,
             ProbeEnded: self._probe_ended,
             HookEnded: self._hook_ended,
+            InputEnded: self._input_ended,
         }
         self._note_request = {
             StartRequested: self._start_requested,
@@ -145,6 +148,7 @@ class History:
         }
         self._note_effect = {
             do.Spawn: self._spawn,
+            do.EndInput: self._end_input,
             do.Signal: self._signal,
             do.Kill: self._kill,
             do.Probe: self._probe,
@@ -267,6 +271,7 @@ class History:
         life.asked = set()
         life.passes, life.fails, life.passed = {}, {}, set()
         life.ready_at = life.told_at = life.signalled_at = life.killed_at = life.failed_at = inf
+        life.input_ended_at = inf
         life.told_alone = life.told_as_asked = life.watched = False
         life.held = life.again = life.skipped = life.doomed = life.entered = False
         life.ran = True
@@ -283,6 +288,12 @@ class History:
         if life.failed_at == inf:
             life.failed_at = self.now
             life.restarts.policy = self.spec.restart
+
+    def _input_ended(self, life: Life, _: InputEnded) -> None:
+        life.input_ended_at = self.now
+
+    def _end_input(self, effect: do.EndInput) -> None:
+        self._told(self.lives[effect.member])
 
     def _signal(self, effect: do.Signal) -> None:
         life = self.lives[effect.member]
@@ -621,6 +632,35 @@ class History:
                 for on in life.after:
                     direct[on].append(name)
         return direct
+
+    def earlier(self, name: str) -> list[str]:
+        """All that end before it in a stop, directly or through others."""
+        return _closure(self._direct_ends(), name)
+
+    def _direct_ends(self) -> dict[str, list[str]]:
+        """Whom each ends after: who waits for it, or whose output it reads. Reading wins; and an
+        init that is read is over by then."""
+        direct = self._direct_waiters()
+        reads = {
+            name: set(member.stdin.sources) if member.stdin else set[str]()
+            for name, member in ((name, self._spec_of(name)) for name in self.lives)
+        }
+        read_inits = {
+            source
+            for sources in reads.values()
+            for source in sources
+            if source in self.lives and self._spec_of(source).role is Role.INIT
+        }
+        return {
+            name: [
+                *(w for w in direct[name] if name not in reads[w] and name not in read_inits),
+                *(source for source in reads[name] if source in self.lives),
+            ]
+            for name in self.lives
+        }
+
+    def _spec_of(self, name: str) -> Member:
+        return self.spec.members.get(name, self.lives[name].spec)
 
     def _epilogue(self) -> set[str]:
         """Those that come after the primary's end, whom nobody waits for."""

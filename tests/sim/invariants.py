@@ -28,6 +28,7 @@ from tests.sim import asked
 from tests.sim.history import LAST_CALL, RESTING, History, Life, Restarts
 from tests.sim.world import Entry, StuckError, World
 
+LEAVE = 1.0  # seconds; not imported, so that a change of the core's shows
 ROUNDING = 1e-6  # seconds; sums of floats differ in their last digits
 TIMEOUTS = frozenset({Reason.START_TIMEOUT, Reason.TIMEOUT, Reason.MAX_RUNTIME, Reason.UNKILLABLE})
 GROUP_MOVES = {
@@ -202,16 +203,36 @@ def no_attempt_outlives_the_stop(judge: Judge, _: Entry, before: GroupPhase) -> 
 # Down
 
 
-def order_down(judge: Judge, _: Entry, effect: do.Signal | do.RunHook) -> Wrong:
-    """While the group stops, a member is told once all that waited for it are at rest, directly
-    or through members that never started; or when the grace is over."""
+def order_down(judge: Judge, _: Entry, effect: do.Signal | do.RunHook | do.EndInput) -> Wrong:
+    """While the group stops, a member is told once all are at rest that waited for it or that it
+    reads, directly or through members that never started; or when the grace is over."""
     history, life = judge.history, judge.life(effect)
     if isinstance(effect, do.RunHook) and effect.hook is not Hook.PRE_STOP:
         return None
     if not history.stops or life.told_at < inf or history.now >= history.grace_ends:
         return None
-    busy = [name for name in life.waiters if history.lives[name].phase not in RESTING]
-    return f"{busy} waited for it" if busy else None
+    earlier = history.earlier(effect.member)
+    busy = [name for name in earlier if history.lives[name].phase not in RESTING]
+    return f"{busy} come first" if busy else None
+
+
+def signalled_behind_its_input(judge: Judge, entry: Entry, effect: do.Signal) -> Wrong:
+    """While the group stops, one that reads others is signalled a second after it has read all at
+    the earliest; or when its time is over, or less of it is wanted."""
+    history, life = judge.history, judge.life(effect)
+    if life.spec.stdin is None or not history.stops or life.told_alone:
+        return None
+    is_hastened = isinstance(entry.event, StopRequested) and entry.event.hasten
+    told_at = min(life.told_at, history.now)
+    is_late = history.now >= min(told_at + life.spec.stop_grace, history.grace_ends) - ROUNDING
+    if is_late or is_hastened or history.now >= life.input_ended_at + LEAVE - ROUNDING:
+        return None
+    return f"it has read all at {life.input_ended_at:g}"
+
+
+def drained_only_in_a_stop(judge: Judge, _: Entry, effect: do.EndInput) -> Wrong:
+    """Who is ended alone is not waited for: those that it reads write on."""
+    return None if judge.history.stops else "those that it reads go on"
 
 
 def told_once(judge: Judge, _: Entry, effect: do.Signal) -> Wrong:
@@ -552,7 +573,8 @@ def a_stop_reaches_the_end(world: World, *, patience: float = 10.0) -> do.Finish
 OF_EFFECTS: dict[type, tuple[Callable[..., Wrong], ...]] = {
     do.Spawn: (order_up, never_two_instances, starts_only_in_a_round, *asked.OF_SPAWN),
     do.Probe: (probes_in_their_time, one_attempt_at_a_time),
-    do.Signal: (order_down, told_once, asked.a_reload_ends_in_order),
+    do.EndInput: (order_down, drained_only_in_a_stop),
+    do.Signal: (order_down, told_once, signalled_behind_its_input, asked.a_reload_ends_in_order),
     do.RunHook: (order_down, one_hook_at_a_time, asked.a_reload_ends_in_order),
     do.Kill: (killed_in_time, note_a_killed_primary),
     do.Moved: (phases_move_along_the_table, member_backoff, asked.causes_name_their_request),

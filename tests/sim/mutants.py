@@ -20,10 +20,13 @@ RULES = "moves backoff hooks probing starting stopping fate asking reloading ste
 
 
 class Mutation(Struct, frozen=True):
+    """`seed` is where the search for a life that shows it begins: what is rare takes long."""
+
     name: str
     module: str
     old: str
     new: str
+    seed: int = 0
 
 
 def step_of(mutation: Mutation) -> Step:

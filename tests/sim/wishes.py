@@ -14,7 +14,8 @@ from pairvisor.core.events import (
     StartRequested,
     StopRequested,
 )
-from pairvisor.manifest.group import Gate, Group, Member, Role
+from pairvisor.manifest.group import Feed, Gate, Group, Member, Role
+from pairvisor.manifest.stop import ends_after
 from tests.sim import groups
 from tests.sim.world import World
 
@@ -57,7 +58,8 @@ def another_group(random: Random, old: Group) -> Group:
     if groups.often(random, 3):
         rename_primary(random, members)
     by_role = sorted(members, key=lambda m: list(Role).index(m.role))
-    new = replace(old, members={m.name: m for m in mend_gates(random, by_role)})
+    mended = mend_readers(mend_gates(random, by_role))
+    new = replace(old, members={m.name: m for m in mended})
     if groups.often(random, 20):
         new = replace(new, grace=random.choice([0.25, 3.0, 30.0]))
     if groups.often(random, 20):
@@ -90,8 +92,10 @@ def change_member(random: Random, members: list[Member]) -> None:
     chance = random.randint(1, 100)
     if chance <= 45:
         new = replace(old, command=(str(random.randint(0, 10**9)),))
-    elif chance <= 60:
+    elif chance <= 55:
         new = replace(old, after=fresh.after)
+    elif chance <= 60:
+        new = groups.random_reader(random, replace(old, stdin=None), [m.name for m in members])
     elif chance <= 90:
         new = replace(old, **{key: getattr(fresh, key) for key in random.sample(keys, 2)})
     else:
@@ -160,3 +164,29 @@ def mend_gates(random: Random, members: list[Member]) -> list[Member]:
         )
         for member in members
     ]
+
+
+def mend_readers(members: list[Member]) -> list[Member]:
+    """Nobody reads what isn't there, and the order of the stop has no cycle."""
+    names = {m.name for m in members}
+    mended = {m.name: m for m in members}
+    for member in members:
+        if member.stdin is None:
+            continue
+        sources = tuple(s for s in member.stdin.sources if s in names - {member.name})
+        feed = Feed(sources) if sources and member.role is Role.SIDECAR else None
+        mended[member.name] = replace(member, stdin=feed)
+    for name in [m.name for m in members if m.stdin is not None]:
+        if _ends_in_a_cycle(mended):
+            mended[name] = replace(mended[name], stdin=None)
+    return list(mended.values())
+
+
+def _ends_in_a_cycle(members: dict[str, Member]) -> bool:
+    reads = {name: m.stdin.sources for name, m in members.items() if m.stdin is not None}
+    inits = [name for name, m in members.items() if m.role is Role.INIT]
+    first = ends_after({name: m.after for name, m in members.items()}, reads, inits)
+    while free := [name for name, others in first.items() if not others & first.keys()]:
+        for name in free:
+            del first[name]
+    return bool(first)

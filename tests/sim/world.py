@@ -19,6 +19,7 @@ from pairvisor.core.events import (
     Exit,
     Exited,
     HookEnded,
+    InputEnded,
     ProbeEnded,
     Reloaded,
     Spawned,
@@ -102,6 +103,7 @@ class World:
         self._tickets = 0
         self._carry: dict[type[do.Effect], Callable[..., None]] = {
             do.Spawn: self._spawn,
+            do.EndInput: self._end_input,
             do.Signal: self._signal,
             do.Kill: self._kill,
             do.Probe: self._probe,
@@ -231,15 +233,24 @@ class World:
         exits_after = script.latency + script.exits_after
         self._plan(exits_after, self._death(effect, script.exit))
 
-    def _key(self, effect: do.Spawn | do.Signal | do.Kill | do.RunHook) -> tuple[str, int]:
+    def _key(
+        self, effect: do.Spawn | do.EndInput | do.Signal | do.Kill | do.RunHook
+    ) -> tuple[str, int]:
         return effect.member, effect.run
 
     def _is_there(self, process: Process) -> bool:
         return process.alive or process.remnants > 0 or process.hook > 0
 
-    def _death(self, effect: do.Spawn | do.Signal | do.Kill, exit_: Exit) -> Plan:
+    def _death(self, effect: do.Spawn | do.EndInput | do.Signal | do.Kill, exit_: Exit) -> Plan:
         event = Exited(effect.member, effect.run, exit_, self._noise())
         return Plan(effect.member, effect.run, event)
+
+    def _end_input(self, effect: do.EndInput) -> None:
+        process = self.processes[self._key(effect)]
+        if process.alive:
+            read = max(0.0, process.began - self.now) + process.script.reads
+            self._plan(read, Plan(effect.member, effect.run, InputEnded(*self._key(effect))))
+            self._plan(read + process.script.leaves, self._death(effect, Exit(code=0)))
 
     def _signal(self, effect: do.Signal) -> None:
         process = self.processes[self._key(effect)]
@@ -325,6 +336,8 @@ class World:
                 return happens
             case Emptied():
                 process.remnants = 0
+            case InputEnded():
+                return process.alive
             case _:
                 pass
         return True
