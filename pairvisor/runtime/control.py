@@ -145,7 +145,7 @@ class Control:
     def start(self, names: Sequence[str], by: Caller) -> model.Answer:
         """Members that do not run; with none named, all of them, out of a backoff too."""
         members = self.members_named(names)
-        self._check_alive()
+        self._check_alive(names)
         request = self._note("start", names, by)
         if names:
             return self._tell_each(members, MemberStartRequested, request)
@@ -156,7 +156,7 @@ class Control:
         """Members; with none named, the group: that ends the supervisor, too."""
         members = self.members_named(names)
         if names:
-            self._check_alive()
+            self._check_alive(names)
         request = self._note("stop", names, by)
         if names:
             return self._tell_each(members, MemberStopRequested, request)
@@ -166,18 +166,23 @@ class Control:
     def restart(self, names: Sequence[str], by: Caller) -> model.Answer:
         """Members; with none named, the group."""
         members = self.members_named(names)
-        self._check_alive()
+        self._check_alive(names)
         request = self._note("restart", names, by)
         if names:
             return self._tell_each(members, MemberRestartRequested, request)
         self._supervisor.post(RestartRequested(request))
         return model.Answer(text="the group restarts", event=request)
 
-    def _check_alive(self) -> None:
-        """Raises CannotNowError where the group stops for good."""
+    def _check_alive(self, names: Sequence[str] = ()) -> None:
+        """Raises CannotNowError where the group stops, and for members where it waits to start."""
         phase = self._supervisor.state.phase
         if phase in (GroupPhase.STOPPING, GroupPhase.OVER):
             raise CannotNowError("the group is stopping: wait for its end, or for its restart")
+        if names and phase is GroupPhase.BACKOFF:
+            raise CannotNowError(
+                "the group waits for its restart, and so do all its members: start it now by a "
+                "start that names none of them, or stop it"
+            )
 
     def _note(self, what: str, names: Sequence[str], by: Caller) -> int:
         return self.records.requested(" ".join([what, *names]), by)

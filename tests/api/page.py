@@ -89,6 +89,8 @@ NOTES = {
     "text format. Where the manifest has `metrics`, the same is at `/metrics` of that address.",
     "/v1/stop": "With no member named the group stops and the supervisor ends. A member that was "
     "stopped stays down until it is started or the group starts anew.",
+    "/v1/start": "A group that waits for its restart starts at once where no member is named. "
+    "Until then its members can be neither started, stopped nor restarted: 409.",
     "/v1/signal": "What the member makes of it is judged as always: a SIGKILL is a failure.",
     "/v1/exec": "Descriptors for the command's stdin, stdout and stderr may be sent with the "
     "request's bytes (SCM_RIGHTS of unix(7)); with `terminal` it is one, a pseudo-terminal's "

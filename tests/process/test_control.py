@@ -82,6 +82,32 @@ def test_the_socket_is_the_owners_alone(sleepers: Up) -> None:
     assert sleepers.run.stat().st_mode & 0o007 == 0
 
 
+def test_what_a_member_is_asked_for_while_its_group_waits_is_refused(tmp_path: Path) -> None:
+    """It would not be done: what starts next is the group. That can be had at once."""
+    manifest = """
+        restart = { initial = "1m", jitter = 0.0 }
+        [primary]
+        command = "false"
+        [sidecars.tls]
+        command = "sleep inf"
+    """
+    with up(tmp_path, manifest) as group:
+        group.read_until("group test starts again in")
+        assert ask(group, "/v1/status")[1]["state"] == "backoff"
+        for verb in ("start", "stop", "restart"):
+            status, answer = ask(group, f"/v1/{verb}", {"members": ["tls"]})
+            assert status == 409
+            assert "start that names none" in answer["error"]
+        assert not events(group, "requested")
+        for verb in ("start", "restart"):
+            rounds = len(events(group, "group-started"))
+            assert ask(group, f"/v1/{verb}", {})[0] == 200
+            eventually(lambda n=rounds: len(events(group, "group-started")) > n)  # type: ignore[misc]
+            eventually(lambda: ask(group, "/v1/status")[1]["state"] == "backoff")
+        assert ask(group, "/v1/stop", {})[0] == 200
+        assert group.wait() == 0
+
+
 def test_a_thousand_that_hang_keep_nobody_out(sleepers: Up) -> None:
     with hanging(sleepers, 1000):
         assert slowest_status(sleepers, 20) < 1.0
