@@ -81,8 +81,9 @@ class Exchange:
     """One request and its answer, on a connection of its own. Raises the errors above."""
 
     def __init__(self, path: str, timeout: float) -> None:
-        self._deadline: float | None = monotonic() + timeout
+        self._deadline = monotonic() + timeout
         self._timeout = timeout
+        self._is_patient = False  # it may take long, and somebody may tire of it
         self._protocol = h11.Connection(h11.CLIENT)
         self._came: deque[object] = deque()
         with _in_words(timeout):
@@ -98,7 +99,8 @@ class Exchange:
     def wait(self, within: float = inf) -> None:
         """What comes from here on has other limits."""
         self._timeout = within
-        self._deadline = None if within == inf else monotonic() + within
+        self._deadline = monotonic() + within
+        self._is_patient = True
 
     def send(
         self, method: str, target: str, body: bytes = b"", descriptors: Sequence[int] = ()
@@ -151,27 +153,25 @@ class Exchange:
         return event
 
     def _read(self) -> bytes:
-        self._set_timeout()
         try:
-            if self._deadline is None:
-                return self._read_however_late()
+            if self._is_patient:
+                return self._read_late()
+            self._set_timeout()
             return self._socket.recv(PIECE)
         except ConnectionResetError:  # closed with the request unread; the answer came before that
             return b""
 
-    def _read_however_late(self) -> bytes:
+    def _read_late(self) -> bytes:
+        self._socket.settimeout(None)
         while True:
             try:
                 return self._socket.recv(PIECE, socket.MSG_DONTWAIT)
             except BlockingIOError:
-                await_readable(self._socket.fileno())
+                await_readable(self._socket.fileno(), self._deadline)
 
     def _set_timeout(self) -> None:
-        if self._deadline is None:
-            self._socket.settimeout(None)
-        else:
-            # Zero would mean: without waiting, which fails in another way.
-            self._socket.settimeout(max(self._deadline - monotonic(), 0.001))
+        # Zero would mean: without waiting, which fails in another way.
+        self._socket.settimeout(max(self._deadline - monotonic(), 0.001))
 
 
 class Client:

@@ -11,18 +11,33 @@ import select
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import ceil, inf
+from time import monotonic
 
 NOTES = 64  # bytes, one for a signal
+LONGEST = 86_400.0  # seconds of one poll(2), which has an int of milliseconds
 
 
-def await_readable(descriptor: int) -> None:
-    """Until something has come there, or its other end is closed. Raises what handlers raise."""
+def await_readable(descriptor: int, until: float = inf) -> None:
+    """Until something has come there, or its other end is closed.
+
+    Raises TimeoutError once it is later than that by the monotonic clock, and what signals'
+    handlers raise.
+    """
     with _notes() as notes:
         poll = select.poll()
         poll.register(notes, select.POLLIN)
         poll.register(descriptor, select.POLLIN)
-        while descriptor not in dict(poll.poll()):
-            os.read(notes, NOTES)  # of a signal whose handler has raised nothing
+        while descriptor not in (found := dict(poll.poll(_milliseconds(until)))):
+            if notes in found:
+                os.read(notes, NOTES)  # of a signal whose handler has raised nothing
+            elif monotonic() >= until:
+                raise TimeoutError
+
+
+def _milliseconds(until: float) -> int:
+    """As poll takes them: never less than there are left, as that would be to turn in a circle."""
+    return ceil(min(max(until - monotonic(), 0), LONGEST) * 1000)
 
 
 @contextmanager

@@ -12,7 +12,9 @@ import threading
 from _thread import interrupt_main
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -46,7 +48,8 @@ def meanwhile(act: Callable[[], None]) -> Iterator[None]:
         other.join()
 
 
-def test_an_interrupt_ends_the_following_whenever_it_comes() -> None:
+@pytest.mark.parametrize("within", [inf, 1e9])
+def test_an_interrupt_ends_the_following_whenever_it_comes(within: float) -> None:
     with tempfile.TemporaryDirectory(prefix="pv") as folder, socket.socket(socket.AF_UNIX) as one:
         one.bind(f"{folder}/control.sock")
         one.listen()
@@ -58,7 +61,7 @@ def test_an_interrupt_ends_the_following_whenever_it_comes() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        events = Client(f"{folder}/control.sock").follow("/v1/events")
+        events = Client(f"{folder}/control.sock").follow("/v1/events", within)
         assert next(events) == ("message", b"a")
         thread.join()
         with peers[0], pytest.raises(KeyboardInterrupt), meanwhile(interrupt_main):
@@ -80,6 +83,17 @@ def test_a_signal_that_means_nothing_ends_no_wait() -> None:
             await_readable(ours.fileno())
         assert (seen, ours.recv(2)) == ([signal.SIGUSR1], b"a")
     signal.signal(signal.SIGUSR1, before)
+
+
+def test_nobody_waits_for_longer_than_he_wants() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        until = monotonic() + 0.1
+        with pytest.raises(TimeoutError):
+            await_readable(ours.fileno(), until)
+        assert monotonic() >= until
+        theirs.send(b"a")
+        await_readable(ours.fileno(), until)
 
 
 def test_another_thread_may_wait_too_and_nothing_is_left() -> None:
