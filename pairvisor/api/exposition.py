@@ -100,6 +100,14 @@ def _figures(labels: list[str]) -> list[tuple[Family, Figure]]:
             lambda member: member.log_bytes,
         ),
         (
+            CounterMetricFamily(
+                "pairvisor_member_lost_lines",
+                "Of its output, that did not get where they belong.",
+                labels=labels,
+            ),
+            lambda member: member.lost_lines,
+        ),
+        (
             GaugeMetricFamily(
                 "pairvisor_member_cpu_seconds",
                 "Processor time of its live processes, user and system.",

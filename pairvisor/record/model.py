@@ -118,6 +118,7 @@ class MemberStatus(Document, frozen=True):
     cpu_seconds: float | None  # of all its processes that live, user and system
     memory: int | None  # resident, of all its processes
     processes: int | None
+    log: str  # where its output goes: terminal, none, a file's path, or journal:IDENTIFIER
     log_bytes: int  # that it has written since the supervisor started
     lost_lines: int  # of them, that did not get where they belong
     exit: Exit | None  # of the run before this one, or of the last

@@ -5,7 +5,7 @@ import os
 from msgspec.structs import replace
 
 from pairvisor.core.state import GroupPhase, MemberState, Phase
-from pairvisor.manifest.group import Role
+from pairvisor.manifest.group import Member, Role, Target
 from pairvisor.record import model, states
 from pairvisor.runtime.figures import Usage
 from pairvisor.runtime.supervisor import Supervisor
@@ -60,6 +60,7 @@ def _member(supervisor: Supervisor, member: MemberState, usage: Usage | None) ->
         cpu_seconds=usage.cpu_seconds if usage else None,
         memory=usage.memory if usage else None,
         processes=usage.processes if usage else None,
+        log=_log(supervisor.group.name, spec),
         log_bytes=supervisor.pump.rings.written(spec.name),
         lost_lines=supervisor.records.lost_lines.get(spec.name, 0),
         exit=about.exit,
@@ -75,3 +76,9 @@ def final_status(supervisor: Supervisor) -> model.Status:
         return last
     lines = supervisor.pump.rings.lines([last.cause.member], LAST_LINES)
     return replace(last, last_lines=[line.message for line in lines])
+
+
+def _log(group: str, spec: Member) -> str:
+    if spec.log.to is Target.JOURNAL:
+        return f"journal:{group}/{spec.name}"
+    return spec.log.file.path if spec.log.file else spec.log.to

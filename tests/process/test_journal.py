@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,15 @@ def test_a_member_writes_to_the_journal_itself(tmp_path: Path, journal: Journal)
         assert len(lines) == 3  # its stderr is what JOURNAL_STREAM says
         assert lines["one"]["_PID"] == str(group.main("web"))
         assert b"one" not in logs(group)
+        told = subprocess.run(
+            [sys.executable, "-m", "pairvisor", "logs"],
+            cwd=tmp_path,
+            env=group.env,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert told.stderr == "pairvisor: web writes to the journal: journalctl -t test/web\n"
         assert group.stop() == 0
 
 
