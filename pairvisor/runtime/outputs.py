@@ -19,6 +19,7 @@ from pairvisor.runtime.records import Records
 if TYPE_CHECKING:
     import asyncio
 
+DYING = 1.0  # seconds, from the last descriptor that a process closes to its end, at most
 SETTLE = 1.0  # seconds for what waits when the group is over
 GRACE = 1.0  # seconds after which the pump itself is not waited for: a disk may hang
 
@@ -137,7 +138,8 @@ class Outputs:
             case Lost():
                 self._say(self._records.lost(fact.member, fact.where, fact.lines))
             case Unread():
-                self._closed_its_input(fact.member, fact.run)
+                # One that is being killed closes all before we hear of its end.
+                self._loop.call_later(DYING, self._leave_if_it_lives, fact.member, fact.run)
             case Fault():
                 self._records.fault(fact.error)
             case Compress():
@@ -146,9 +148,8 @@ class Outputs:
     def _say(self, text: str) -> None:
         self._pump.say(text)
 
-    def _closed_its_input(self, member: str, run: int) -> None:
-        """One that has ended is about to run again, or it will be told soon that it isn't."""
-        self._children.reap()
+    def _leave_if_it_lives(self, member: str, run: int) -> None:
+        """It closed its input, but runs on: nobody is to wait for what it will not read."""
         if self._children.pid(member) and self._readers[member] == run:
             self._pump.leave_input(member)
 

@@ -97,6 +97,38 @@ def test_one_that_is_written_by_half_too(reading: Reading) -> None:
     assert reading.read_all() == b"x" * (2 * CAPACITY) + b"\n"
 
 
+def test_a_line_that_came_in_parts_comes_again_as_a_whole(reading: Reading) -> None:
+    """Of a writer that was killed within it, say, and of the next one."""
+    reading.begin()
+    for part in (b"one\nt", b"w", b"o\n"):
+        reading.put(part)
+    reading.read(7)
+    reading.die()
+    reading.begin()
+    assert reading.read_all() == b"two\n"
+
+
+def test_an_unfinished_line_that_was_read_comes_again_with_its_end(reading: Reading) -> None:
+    reading.begin()
+    reading.put(b"one\ntw")
+    assert reading.read() == b"one\ntw"
+    reading.die()
+    reading.put(b"o\n")
+    reading.begin()
+    assert reading.read_all() == b"two\n"
+
+
+def test_an_unfinished_line_at_the_end_has_been_read(reading: Reading) -> None:
+    reading.begin()
+    reading.put(b"one\ntw")
+    reading.input.end(lambda: None)
+    assert reading.read_all() == b"one\ntw"
+    reading.die()
+    reading.input.leave()
+    reading.input.abandon()
+    assert reading.keeping.facts == []
+
+
 def test_all_that_was_read_does_not_come_again(reading: Reading) -> None:
     reading.begin()
     reading.put(b"one\n")

@@ -107,12 +107,26 @@ class Input(Outlet):
             self.queue.appendleft((account, data))
             account.pending += len(data)
             self._offset = len(data)
-        if self.queue:
-            data = bytes(self.queue[0][1])
-            self._offset = data.rfind(b"\n", 0, max(self._offset - left, 0)) + 1
+        self._offset = max(self._offset - left, 0)
+        if self._rest < 0 or left:  # else it has read its end, which ends a line, too
+            self._back_to_a_line()
         self._sent.clear()
         self._sent_bytes = 0
         self._let_go()
+
+    def _back_to_a_line(self) -> None:
+        """To the beginning of the one that was read in part; it may have come in several parts."""
+        while not self._begins_here() and self._sent and not _ends_a_line(self._sent[-1][1]):
+            account, before = self._sent.pop()
+            self.queue.appendleft((account, before))
+            account.pending += len(before)
+            self._offset = len(before)
+
+    def _begins_here(self) -> bool:
+        """Go back to the newline before, in the first of the queue, if there is one."""
+        read = bytes(self.queue[0][1])[: self._offset] if self._offset else b""
+        self._offset = read.rfind(b"\n") + 1
+        return self._offset > 0
 
     def _drop_pipe(self) -> None:
         self._unwatch()
@@ -133,3 +147,7 @@ class Input(Outlet):
     def close(self) -> None:
         super().close()
         self._let_go()
+
+
+def _ends_a_line(data: Data) -> bool:
+    return data[len(data) - 1] == ord("\n")

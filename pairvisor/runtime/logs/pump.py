@@ -46,7 +46,10 @@ Watch = Callable[[bytes], bool]
 
 
 class Source(Struct):
-    """One pipe's read end. `watch` sees each line until it says that it has seen enough."""
+    """One pipe's read end. `watch` sees each line until it says that it has seen enough.
+
+    What is left of the member's earlier runs, in `older`, comes before what this one writes.
+    """
 
     member: str
     stream: Stream
@@ -55,6 +58,7 @@ class Source(Struct):
     watch: Watch | None = None
     piece: int = PIECE
     is_paused: bool = False
+    older: list[tuple[int, "Source"]] = []
 
 
 class Pump:
@@ -70,6 +74,7 @@ class Pump:
         self._sources: dict[int, Source] = {}
         self._blocked: dict[int, Outlet] = {}
         self._paused: set[str] = set()
+        self._ending: dict[str, Callable[[], object]] = {}  # readers
         self._losing: dict[int, Way] = {}  # have lost what nobody was told of, by their account
         self._orders: deque[Callable[[], object]] = deque()
         self._epoll = select.epoll()
@@ -97,7 +102,11 @@ class Pump:
         """A pipe's write end, for a child; `watch` sees lines, on the pump's thread."""
         read, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read, False)
-        self._sources[read] = Source(member, stream, run, watch=watch)
+        source = Source(member, stream, run, watch=watch)
+        if run > 1:
+            others = list(self._sources.items())
+            source.older = [(d, s) for d, s in others if s.member == member and s.run < run]
+        self._sources[read] = source
         self._epoll.register(read, select.EPOLLIN)
         return write
 
@@ -110,9 +119,9 @@ class Pump:
         self._order(lambda: self._leave(reader))
 
     def end_input(self, reader: str, on_empty: Callable[[], object]) -> None:
-        """Close its standard input once all is written; on the pump's thread, say when all is
-        read."""
-        self._order(lambda: self._routes.inputs[reader].end(on_empty))
+        """Those that it reads are over: close its standard input behind all that they wrote, and,
+        on the pump's thread, say when all is read."""
+        self._order(lambda: self._ending.update({reader: on_empty}))
 
     def say(self, text: str, about: str = "") -> None:
         """Where it is about a member's end, behind all that the member had written."""
@@ -215,17 +224,32 @@ class Pump:
         for member in list(self._paused):
             if all(way.is_easy for way in self._routes.of(member)):
                 self._resume(member)
-        for key, way in list(self._losing.items()):
-            if way.account.told_at + LOSSES <= now:
-                del self._losing[key]
-                way.outlet.tell_lost(way.account)
+        self._tell_losses(now - LOSSES)
+        for reader in list(self._ending):
+            self._end_if_drained(reader)
         if self._settled is not None:
             self._settle_if_done(now)
+
+    def _tell_losses(self, told_before: float) -> None:
+        for key, way in list(self._losing.items()):
+            if way.account.told_at <= told_before:
+                del self._losing[key]
+                way.outlet.tell_lost(way.account)
 
     def _adopt(self, group: Group) -> None:
         self._routes.adopt(group, {source.member for source in list(self._sources.values())})
 
+    def _end_if_drained(self, reader: str) -> None:
+        """What its sources wrote may still be in their pipes, also because it is so slow."""
+        outlet = self._routes.inputs[reader]
+        sources = self._routes.leading_to(outlet)
+        for member in sources:
+            self._drain(member)
+        if self._paused.isdisjoint(sources):
+            outlet.end(self._ending.pop(reader))
+
     def _leave(self, reader: str) -> None:
+        self._ending.pop(reader, None)
         if reader in self._routes.inputs:  # a reload may have removed it
             self._routes.inputs[reader].leave()
 
@@ -251,9 +275,7 @@ class Pump:
             return
         if waits:
             self._give_up()
-        for way in self._losing.values():
-            way.outlet.tell_lost(way.account)
-        self._losing.clear()
+        self._tell_losses(inf)
         self._settle_until = inf
         callback, self._settled = self._settled, None
         if callback is not None:
@@ -283,16 +305,27 @@ class Pump:
     def _drain_pipe(self, descriptor: int, most: int) -> None:
         """So many pieces, if there are."""
         source = self._sources[descriptor]
+        self._drain_older(source)
         for _ in range(most):
-            if source.is_paused or not self._read(descriptor, source):
+            if source.is_paused or self._read(descriptor, source) < PIECE:
                 break
 
-    def _read(self, descriptor: int, source: Source) -> bool:
-        """Pass one piece on; whether there may be more."""
+    def _drain_older(self, source: Source) -> None:
+        """A tree that is dead writes no more: once its pipe is empty, nothing comes."""
+        older, source.older = source.older, []
+        for descriptor, other in older:
+            while self._sources.get(descriptor) is other and not other.is_paused:
+                if not self._read(descriptor, other):
+                    break  # at its end, or somebody else still holds it
+            if other.is_paused:
+                source.older.append((descriptor, other))
+
+    def _read(self, descriptor: int, source: Source) -> int:
+        """Pass one piece on; how long that was, which is 0 at the end, too."""
         try:
             piece = os.read(descriptor, source.piece)
         except BlockingIOError:
-            return False
+            return 0
         if not piece:
             self._epoll.unregister(descriptor)
             del self._sources[descriptor]
@@ -301,7 +334,7 @@ class Pump:
         if len(piece) == PIECE == source.piece:
             source.piece = LARGE_PIECE
             enlarge(descriptor, PIPE)
-        return len(piece) >= PIECE
+        return len(piece)
 
     def _take(self, source: Source, piece: bytes) -> None:
         """Keep it, and pass on the lines that end with it."""

@@ -52,6 +52,10 @@ class Routes:
     def of(self, member: str) -> tuple[Way, ...]:
         return self._ways.get(member, ())
 
+    def leading_to(self, outlet: Outlet) -> list[str]:
+        """The members whose lines go there."""
+        return [n for n, ways in self._ways.items() if any(w.outlet is outlet for w in ways)]
+
     def adopt(self, group: Group, writing: Collection[str]) -> None:
         """The group is this from now on. Those that leave it, but still write, keep their ways."""
         before = self.outlets
