@@ -23,6 +23,7 @@ BROUGHT_BY = {
     "haproxy": "apt-get install --no-install-recommends haproxy",
     "nginx": "apt-get install --no-install-recommends nginx-light",
     "openssl": "apt-get install openssl",
+    "syslog-ng": "apt-get install --no-install-recommends syslog-ng-core",
     "unshare": "apt-get install util-linux",
 }
 

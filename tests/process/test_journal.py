@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from tests.process.test_control import ask
 from tests.support import Up, eventually, up
 
+PROGRAMS = Path(__file__).parent / "programs"
 JOURNALD = "/lib/systemd/systemd-journald"
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a journal of its own"),
@@ -135,3 +137,45 @@ def test_lines_wait_for_a_journal_that_is_late(tmp_path: Path, journal: Journal)
         eventually(lambda: journal.messages("test/web") == ["1", "2", "3"])
         assert not ask(group, "/v1/status")[1]["degraded"]
         assert group.stop() == 0
+
+
+KILLED = """
+    [restart]
+    initial = "1ms"
+    max = "1ms"
+    [primary]
+    command = ["{python}", "{programs}/paced.py", "accounts"]
+    on_failure = "restart"
+    log = {{ to = "journal" }}
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_journal_has_each_line_once_whoever_is_killed(
+    tmp_path: Path, journal: Journal, seed: int
+) -> None:
+    """journald itself drops what is more than 10,000 lines in 30 s."""
+    journal.begin()
+    chance = random.Random(seed)
+    accounts = tmp_path / "accounts"
+    accounts.mkdir()
+    manifest = KILLED.format(python=sys.executable, programs=PROGRAMS)
+    with up(tmp_path, manifest, *journal.inside) as group:
+        for run in range(3):
+            least = chance.randint(1, 500)
+            account = accounts / str(run)
+            eventually(lambda a=account, n=least: taken(a) >= n)  # type: ignore[misc]
+            group.kill("primary")
+        eventually(lambda: taken(accounts / "3") > 0)
+        assert group.stop() in (0, 143)
+    messages = journal.messages("test/primary")
+    for run in range(4):
+        known = taken(accounts / str(run))
+        numbers = [int(m.split(".")[1]) for m in messages if m.startswith(f"{run}.")]
+        assert numbers == list(range(len(numbers)))
+        assert known <= len(numbers) <= known + 1
+    assert len(messages) == sum(1 for m in messages if m[0] in "0123")
+
+
+def taken(account: Path) -> int:
+    return int(account.read_bytes() or b"0") if account.exists() else 0
