@@ -189,7 +189,7 @@ class Pump:
                 if descriptor in self._blocked:
                     self._guarded(self._blocked[descriptor].flush)
                 elif descriptor in self._sources:
-                    self._drain_pipe(descriptor, AT_ONCE)
+                    self._read_some(descriptor)
             self._guarded(self._catch_up)
 
     def _is_over(self) -> bool:
@@ -300,13 +300,14 @@ class Pump:
         """What is in its pipes now; one that still writes, a daemon say, is not waited for."""
         for descriptor, source in list(self._sources.items()):
             if source.member == member:
-                self._drain_pipe(descriptor, PIPE // PIECE)
+                self._drain_older(source)
+                self._empty(descriptor, source)
 
-    def _drain_pipe(self, descriptor: int, most: int) -> None:
-        """So many pieces, if there are."""
+    def _read_some(self, descriptor: int) -> None:
+        """Some pieces, if there are."""
         source = self._sources[descriptor]
         self._drain_older(source)
-        for _ in range(most):
+        for _ in range(AT_ONCE):
             if source.is_paused or self._read(descriptor, source) < PIECE:
                 break
 
@@ -314,11 +315,16 @@ class Pump:
         """A tree that is dead writes no more: once its pipe is empty, nothing comes."""
         older, source.older = source.older, []
         for descriptor, other in older:
-            while self._sources.get(descriptor) is other and not other.is_paused:
-                if not self._read(descriptor, other):
-                    break  # at its end, or somebody else still holds it
+            self._empty(descriptor, other)
             if other.is_paused:
                 source.older.append((descriptor, other))
+
+    def _empty(self, descriptor: int, source: Source) -> None:
+        """As much as a pipe can hold, and its end."""
+        for _ in range(PIPE // PIECE + 1):
+            is_open = self._sources.get(descriptor) is source and not source.is_paused
+            if not is_open or not self._read(descriptor, source):
+                break
 
     def _read(self, descriptor: int, source: Source) -> int:
         """Pass one piece on; how long that was, which is 0 at the end, too."""
