@@ -1,4 +1,4 @@
-"""Write the figures of a result file into docs/performance.md, between its markers.
+"""Write the figures of a result file into docs/performance.md, between their markers.
 
     python tests/bench/page.py results.json
 """
@@ -27,15 +27,31 @@ def lifecycle(peers: dict) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def pump(peers: dict) -> str:
+    loads = [("1x", "one writer of 500 MB"), ("10x", "ten of 50 MB")]
+    head = ["supervisor", *(f"{load}: {what}" for _, load in loads for what in ("MB/s", "CPU s"))]
+    lines = [[*head, "lost"], ["---"] * (len(head) + 1)]
+    for name, peer in peers.items():
+        found = [peer["pump"][load] for load, _ in loads]
+        cells = [figure(part[key]) for part in found for key in ("mb_per_s", "cpu_s")]
+        lost = max((part["lost_bytes"] or {"max": 0})["max"] for part in found)
+        lines.append([f"{name} {peer['version']}", *cells, f"{lost / 1e6:g} MB" if lost else "0"])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
 def main() -> None:
     data = json.loads(Path(sys.argv[1]).read_text())
     machine = data["machine"]
     kernel, python = (".".join(machine[what].split(".")[:2]) for what in ("kernel", "python"))
     about = f"{machine['cores']} cores ({machine['cpu']}), Linux {kernel}, Python {python}"
-    text = f"{about}\n\n{lifecycle(data['peers'])}"
     page = PAGE.read_text()
-    pattern = re.compile(r"(<!-- figures -->\n).*?(<!-- end -->)", re.DOTALL)
-    PAGE.write_text(pattern.sub(lambda m: f"{m[1]}\n{text}\n\n{m[2]}", page))
+    for part, marker, table in (("lifecycle", "figures", lifecycle), ("pump", "pump", pump)):
+        peers = {n: p for n, p in data["peers"].items() if part in p}
+        if peers:
+            text = f"{about}\n\n{table(peers)}"
+            pattern = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- end -->)", re.DOTALL)
+            page = pattern.sub(lambda m, text=text: f"{m[1]}\n{text}\n\n{m[2]}", page)
+    PAGE.write_text(page)
 
 
 if __name__ == "__main__":

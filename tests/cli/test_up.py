@@ -299,3 +299,25 @@ def test_a_reader_that_has_gone_stops_nothing(cli: Cli, start: Start) -> None:
     group.signal(signal.SIGTERM)
     assert group.popen.wait(20) == 0
     eventually(lambda: not any(map(is_alive, pids)))
+
+
+def test_of_a_members_orders_to_a_terminal_colours_alone_are_passed_on(
+    cli: Cli, terminal: Open
+) -> None:
+    """A title, a bell, a cursor's move, a NUL, C1: shown as the text that stands for them."""
+    cli.write(
+        r"""
+        [primary]
+        command = ['printf', '\033]0;x\007 \033[31mred\033[2A \000\302\233 end\ttab\n']
+        """
+    )
+    shown = terminal("up")
+    shown.read_until("succeeded")
+    assert r"\x1b]0;x\x07 " in shown.written
+    assert "\x1b[31mred" + r"\x1b[2A \x00\xc2\x9b end" in shown.written
+    assert "tab\x1b[0m" in shown.written
+
+
+def test_a_pipe_gets_what_members_write(cli: Cli) -> None:
+    cli.write("[primary]\ncommand = ['printf', '\\033[2J\\000\\n']\n")
+    assert "\x1b[2J\0\n" in cli.run("up").stdout
