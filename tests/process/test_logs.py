@@ -11,6 +11,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -307,3 +308,33 @@ def test_where_lines_go_changes_by_a_reload_without_a_restart(tmp_path: Path) ->
         size = os.path.getsize(second)
         eventually(lambda: os.path.getsize(second) > size + 200)
         assert group.stop() in (0, 143)
+
+
+def test_a_line_of_100_megabytes_is_cut_and_costs_little_memory(tmp_path: Path) -> None:
+    script = "head -c 100000000 /dev/zero | tr '\\\\0' x; echo; echo short; exec sleep 1000"
+    manifest = f"""
+        [primary]
+        command = ["sh", "-c", "{script}"]
+        log = {{ file = "app.jsonl", format = "json", max_size = 0 }}
+        [sidecars.reader]
+        command = ["sh", "-c", "exec wc -c >count"]
+        stdin = {{ from = ["primary"], format = "raw" }}
+    """
+    with up(tmp_path, manifest) as group:
+        file = tmp_path / "xdg-state/pairvisor/test/logs/app.jsonl"
+        eventually(lambda: file.exists() and b'"short"' in tail(file), within=60)
+        status = Path(f"/proc/{group.supervisor}/status").read_text()
+        assert int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) < 80_000
+        assert group.stop() == 0
+    parts = lines_of(file)
+    assert parts.pop()["message"] == "short"
+    assert [part.get("continues") for part in parts] == [True] * (len(parts) - 1) + [None]
+    assert sum(len(part["message"]) for part in parts) == 100_000_000
+    assert max(len(part["message"]) for part in parts) < 400_000
+    assert int((tmp_path / "count").read_text()) == 100_000_007
+
+
+def tail(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        opened.seek(max(file.stat().st_size - 1000, 0))
+        return opened.read()
