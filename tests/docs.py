@@ -94,6 +94,8 @@ MEMBER_KEYS = {
     "working_dir": "the folder that it runs in",
     "after": "whom it waits for, written or derived, and until when: `started`, `ready`, "
     "`succeeded` or `ended`",
+    "reads": "those whose output it gets on its standard input",
+    "log": "where its own goes: `terminal`, `journal`, `none`, or a file's path",
     "probes": "by purpose (`startup`, `ready`, `live`): the method and its target's words",
     "hooks": "by occasion (`post_start`, `pre_stop`, `post_stop`): the command's words",
     "start_timeout": "seconds in which it has to be ready",

@@ -10,8 +10,8 @@ import click
 from pairvisor.cli import options
 from pairvisor.cli.manifests import load_or_exit
 from pairvisor.manifest import signals
-from pairvisor.manifest.group import Group, Member, Probe, Role
-from pairvisor.manifest.order import dot, stages
+from pairvisor.manifest.group import Group, Log, Member, Probe, Role, Target
+from pairvisor.manifest.order import dot, stages, stop_stages
 from pairvisor.record import words
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def as_data(group: Group) -> dict[str, Any]:
         "grace": group.grace,
         "start_timeout": _limit(group.start_timeout),
         "start": stages(group),
-        "stop": _stops(group),
+        "stop": stop_stages(group),
         "members": [_member_as_data(member) for member in group.members.values()],
     }
 
@@ -64,6 +64,8 @@ def _member_as_data(member: Member) -> dict[str, Any]:
         "command": list(member.command),
         "working_dir": member.working_dir,
         "after": dict(member.after),
+        "reads": list(member.stdin.sources) if member.stdin else [],
+        "log": where_to(member.log),
         "probes": {
             purpose: {"method": probe.method, "target": list(probe.target)}
             for purpose, probe in member.probes.items()
@@ -76,13 +78,6 @@ def _member_as_data(member: Member) -> dict[str, Any]:
         "on_success": member.on_success,
         "on_failure": member.on_failure,
     }
-
-
-def _stops(group: Group) -> list[list[str]]:
-    """The reverse of the start, without the inits: they have ended by then."""
-    is_init = {name: member.role is Role.INIT for name, member in group.members.items()}
-    steps = [[name for name in names if not is_init[name]] for names in stages(group)[::-1]]
-    return [names for names in steps if names]
 
 
 def _limit(seconds: float) -> float | None:
@@ -111,7 +106,7 @@ def _tree(group: Group) -> "Tree":
             for line in _facts(group.members[name]):
                 about.add(escape(line))
     stop = tree.add("stop, the last SIGKILL within " + words.seconds(group.grace))
-    for number, names in enumerate(_stops(group), 1):
+    for number, names in enumerate(stop_stages(group), 1):
         told = ", ".join(escape(_farewell(group.members[name])) for name in names)
         stop.add(f"step {number}: {told}")
     return tree
@@ -133,7 +128,15 @@ def _facts(member: Member) -> list[str]:
     first = (f"waits for {waits}" if waits else "waits for nothing") + _within(
         ", ready within", member.start_timeout
     )
-    return [first + _within(", done within", member.timeout), *probes, *hooks, fate]
+    output = [f"reads {', '.join(member.stdin.sources)}"] if member.stdin else []
+    if member.log.to is not Target.TERMINAL:
+        output.append(f"writes to {where_to(member.log)}")
+    return [first + _within(", done within", member.timeout), *output, *probes, *hooks, fate]
+
+
+def where_to(log: Log) -> str:
+    """A file's path, or what the manifest calls it."""
+    return log.file.path if log.file else log.to
 
 
 def _probe(probe: Probe) -> str:

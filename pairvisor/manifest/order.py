@@ -205,16 +205,33 @@ class _Derivation:
 
 def stages(group: Group) -> list[list[str]]:
     """The members by when they can start: each stage waits for some member of the one before."""
+    return _layers(group, {name: member.after for name, member in group.members.items()})
+
+
+def stop_stages(group: Group) -> list[list[str]]:
+    """The members by when they are told to stop; without the inits, which have ended by then."""
+    staying = [m for m in group.members.values() if m.role is not Role.INIT]
+    names = {m.name for m in staying}
+    waits = {m.name: [on for on in m.after if on in names] for m in staying}
+    reads = {
+        m.name: [source for source in m.stdin.sources if source in names]
+        for m in staying
+        if m.stdin is not None
+    }
+    return _layers(group, ends_after(waits, reads, ()))
+
+
+def _layers(group: Group, waits: Mapping[str, Iterable[str]]) -> list[list[str]]:
     levels: dict[str, int] = {}
-    left = dict(group.members)
+    left = dict(waits)
     while left:
-        free = [m for m in left.values() if all(on in levels for on in m.after)]
-        for member in free:
-            levels[member.name] = 1 + max((levels[on] for on in member.after), default=-1)
-            del left[member.name]
+        free = [name for name, awaited in left.items() if all(on in levels for on in awaited)]
+        for name in free:
+            levels[name] = 1 + max((levels[on] for on in left.pop(name)), default=-1)
     found: list[list[str]] = [[] for _ in range(1 + max(levels.values(), default=-1))]
     for name in group.members:
-        found[levels[name]].append(name)
+        if name in levels:
+            found[levels[name]].append(name)
     return found
 
 

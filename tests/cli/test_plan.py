@@ -95,3 +95,23 @@ def test_a_broken_manifest_has_no_plan(cli: Cli) -> None:
     ran = cli.run("plan", "--json")
     assert (ran.returncode, ran.stdout) == (78, "")
     assert ran.stderr.startswith("pairvisor.toml:2: primary.command: ")
+
+
+def test_who_reads_whom_and_the_stop_that_follows(cli: Cli) -> None:
+    cli.write(
+        """
+        [primary]
+        command = "true"
+        log = { file = "app.log" }
+        [sidecars.tls]
+        command = "true"
+        after = ["primary"]
+        [sidecars.ship]
+        command = "true"
+        stdin = ["primary", "tls"]
+        """
+    )
+    text = plan(cli)
+    assert "reads primary, tls" in text
+    assert "writes to " in text
+    assert json.loads(plan(cli, "--json"))["stop"] == [["tls"], ["primary"], ["ship"]]
