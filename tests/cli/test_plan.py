@@ -111,7 +111,8 @@ def test_who_reads_whom_and_the_stop_that_follows(cli: Cli) -> None:
         stdin = ["primary", "tls"]
         """
     )
-    text = plan(cli)
+    text = cli.run("plan").stdout
     assert "reads primary, tls" in text
     assert "writes to " in text
-    assert json.loads(plan(cli, "--json"))["stop"] == [["tls"], ["primary"], ["ship"]]
+    told = json.loads(cli.run("plan", "--json").stdout)
+    assert told["stop"] == [["tls"], ["primary"], ["ship"]]
