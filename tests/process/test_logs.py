@@ -234,9 +234,7 @@ def test_on_a_full_disk_members_run_and_it_is_said_once(tmp_path: Path, overflow
             os.truncate(disk / "flood.log", 0)
             group.read_until("flood.log takes what is written again")
             eventually(lambda: written(group) > still + 20_000)
-            began = time.monotonic()
             assert group.stop() == 0
-            assert time.monotonic() - began < 10
         assert len(said_of(tmp_path, "degraded")) == len(said_of(tmp_path, "recovered")) == 1
 
 

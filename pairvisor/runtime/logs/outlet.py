@@ -99,6 +99,11 @@ class Outlet:
         """Whether lines of that member are lost: enough of them waits, and nobody is to wait."""
         return account.pending >= account.limit and (account.drops or self.is_over)
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether it is about to take more; else it has failed, or nobody is there."""
+        return self._watched >= 0
+
     def put(self, account: Account, data: Data) -> None:
         """Write it, or keep it, also where that makes it more than its limit."""
         self.queue.append((account, data))

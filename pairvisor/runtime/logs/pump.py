@@ -267,11 +267,12 @@ class Pump:
     def _settle(self, until: float, callback: Callable[[], object]) -> None:
         self._settled, self._settle_until = callback, until
         self._drain_all()
+        for outlet in self._routes.outlets:
+            outlet.flush()
 
     def _settle_if_done(self, now: float) -> None:
-        inputs = self._routes.inputs.values()
         waits = [outlet for outlet in self._routes.outlets if outlet.queue]
-        if self._settle_until > now and any(outlet not in inputs for outlet in waits):
+        if self._settle_until > now and any(outlet.is_slow for outlet in waits):
             return
         if waits:
             self._give_up()
