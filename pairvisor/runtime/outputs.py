@@ -3,7 +3,7 @@ has to tell."""
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ class Outputs:
         self._loop = loop
 
         def listener(fact: Fact) -> None:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop may be over
                 loop.call_soon_threadsafe(self._hear, fact)
 
         self._pump.listen(listener)
