@@ -11,6 +11,7 @@ All pids in here are of children that were not reaped yet, or are checked by the
 import errno
 import os
 import resource
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,8 @@ TASK = "PAIRVISOR_TASK"  # tells a hook's or a probe's processes from the member
 OURS = 16  # descriptors that no child's pipe may take: the loop, a signal, a client need some
 MOST_CLIENTS = 128
 LEAST_CLIENTS = 4
+LOOKS = 10  # at the environment of an orphan in the middle of an exec …
+LOOK = 0.001  # … seconds apart
 RESERVE = 4  # descriptors, for what must not fail when there are no others left
 
 
@@ -76,6 +79,7 @@ class Children:
         self._by_owner: dict[str, Child] = {}
         self._sessions: dict[int, str] = {}  # whose; kept until the owner's tree is empty
         self._adopted: dict[int, str] = {}
+        self._blank: set[int] = set()  # orphans that had no environment after some looks
         self._emptying: dict[str, tuple[Callable[[int], None], set[int]]] = {}
         self._reserve: list[int] = []
         self.clients = LEAST_CLIENTS  # that may be connected at a time
@@ -185,6 +189,7 @@ class Children:
     def _forget(self, pid: int) -> Child | None:
         """It is reaped: its pid says nothing any more."""
         self._adopted.pop(pid, None)
+        self._blank.discard(pid)
         child = self._by_pid.pop(pid, None)
         if child is not None:
             os.close(child.pidfd)
@@ -256,17 +261,29 @@ class Children:
         return self._adopted[orphan]
 
     def _in_environ(self, pid: int) -> str:
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                variables = dict(v.partition(b"=")[::2] for v in file.read(1 << 20).split(b"\0"))
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            return ""
+        environ = _environ(pid, 1 if pid in self._blank else LOOKS)
+        if not environ:
+            self._blank.add(pid)
+        variables = dict(v.partition(b"=")[::2] for v in environ.split(b"\0"))
         # A group inside a group has members of its own, of other names or the same.
         if variables.get(b"PAIRVISOR_RUN") != os.fsencode(self._run):
             return ""
         task = os.fsdecode(variables.get(TASK.encode(), b""))
         is_there = task in self._by_owner or task in self._emptying
         return task if is_there else os.fsdecode(variables.get(b"PAIRVISOR_MEMBER", b""))
+
+
+def _environ(orphan: int, looks: int) -> bytes:
+    """Empty for a moment in the middle of an exec, whose end nothing tells: hence some looks."""
+    environ = b""
+    with suppress(FileNotFoundError, ProcessLookupError, PermissionError, ChildProcessError):
+        for _ in range(looks):
+            with open(f"/proc/{orphan}/environ", "rb") as file:
+                environ = file.read(1 << 20)
+            if environ or os.waitid(os.P_PID, orphan, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                break
+            select.select([], [], [], LOOK)
+    return environ
 
 
 def _how(info: os.waitid_result) -> Exit:
