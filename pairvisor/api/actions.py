@@ -36,7 +36,7 @@ def signal_number(name: str) -> int:
 
 
 async def reload(control: Control, request: Request, body: asked.Reloading) -> Response:
-    return as_json(control.reload(request.peer.caller, dry_run=body.dry_run))
+    return as_json(await control.reload(request.peer.caller, dry_run=body.dry_run))
 
 
 async def execute(control: Control, request: Request, body: asked.Execution) -> Response:

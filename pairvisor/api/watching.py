@@ -1,7 +1,10 @@
 """`--watch`: what a changed file does to a running group. Imports watchdog, by way of `Watch`."""
 
+import asyncio
+
 from pairvisor.manifest.errors import ManifestError
 from pairvisor.runtime.control import CannotNowError, Control
+from pairvisor.runtime.prober import raise_fault
 from pairvisor.runtime.supervisor import Supervisor
 from pairvisor.runtime.watch import Listener, Watch
 
@@ -13,9 +16,10 @@ class Watching:
         self._control = control
         self._say = supervisor.pump.say
         self._told: set[str] = set()
+        self._reloading: asyncio.Task[None] | None = None
         listener = Listener(self._changed, self._manifest_changed, self._troubled)
         self._watch = Watch(supervisor.group, supervisor.manifest, listener)
-        control.on_reload = self._watch.update
+        control.when_reloaded(self._watch.update)
         self._watch.start()
 
     def stop(self) -> None:
@@ -26,8 +30,12 @@ class Watching:
             self._say(f"{file} has changed: {member} restarts")
 
     def _manifest_changed(self) -> None:
+        self._reloading = asyncio.get_running_loop().create_task(self._reload())
+        self._reloading.add_done_callback(raise_fault)
+
+    async def _reload(self) -> None:
         try:
-            done = self._control.reload(None, dry_run=False)
+            done = await self._control.reload(None, dry_run=False)
         except ManifestError as error:
             for problem in error.problems:
                 self._say(str(problem))

@@ -7,13 +7,14 @@ from typing import NoReturn
 
 from pairvisor.api.listener import Listener, bind
 from pairvisor.cli.console import Console
-from pairvisor.cli.exits import ALREADY_RUNNING, CANNOT_CREATE, INTERNAL, fail
+from pairvisor.cli.exits import ALREADY_RUNNING, BAD_MANIFEST, CANNOT_CREATE, INTERNAL, fail
 from pairvisor.cli.manifests import load_or_exit
 from pairvisor.cli.news import Reporter
 from pairvisor.manifest.group import Group
 from pairvisor.runtime import guard
 from pairvisor.runtime.folders import AlreadyRunningError, Folders, UnsafeFolderError
 from pairvisor.runtime.logs.pump import Pump
+from pairvisor.runtime.provision import Provision, ProvisionError
 from pairvisor.runtime.records import Records
 from pairvisor.runtime.rings import Rings
 from pairvisor.runtime.supervisor import InternalError, Supervisor
@@ -33,7 +34,7 @@ def run(file: str | None, *, detached: bool = False, watch: bool = False) -> NoR
     front = Listener(_claim(folders, group), watch=watch)
     if detached:
         front.when_served = _let_go
-    guard.entrust(folders.lock)
+    guard.entrust(folders.lock, folders.folder, group.places.run)
     status = _run(group, folders, front, None if detached else Console(list(group.members)))
     # Nothing is left to do, and an interpreter takes its time to find that out.
     os._exit(status)
@@ -58,11 +59,12 @@ def _claim(folders: Folders, group: Group) -> socket.socket:
 
 def _run(group: Group, folders: Folders, front: Listener, console: Console | None) -> int:
     pump = Pump(console, Rings(list(group.members)))
-    pump.adopt(group)
-    pump.start()
     reporter = Reporter(pump, is_terminal=console is not None and console.is_terminal)
     records = Records(group, reporter.tell)
-    supervisor = Supervisor(group, folders, pump, records, front)
+    provision = _provide(group, folders, records)
+    pump.adopt(group)
+    pump.start()
+    supervisor = Supervisor(provision, folders, pump, records, front)
     try:
         finish = supervisor.run()
     except InternalError as error:
@@ -72,10 +74,17 @@ def _run(group: Group, folders: Folders, front: Listener, console: Console | Non
     from pairvisor.runtime.status import final_status  # noqa: PLC0415 - not before the members
 
     records.close(final_status(supervisor))
-    folders.release()
+    provision.close()
     reporter.close(finish)
     pump.finish(DRAIN)
     return finish.status
+
+
+def _provide(group: Group, folders: Folders, records: Records) -> Provision:
+    try:
+        return Provision(group, folders, records.contained)
+    except ProvisionError as error:
+        return fail(str(error), BAD_MANIFEST)
 
 
 def _let_go() -> None:

@@ -31,8 +31,16 @@ def shown(status: Status, screen: Screen, at: float) -> Iterator[str]:
         yield screen.paint(screen.text(f"degraded: {problem}"), RED)
     if status.members:
         yield from lines(screen, COLUMNS, [_row(member, at) for member in status.members])
+    if status.containment:
+        yield screen.text(_containment(status))
     if status.last_lines:
         yield from _last_lines(status, screen)
+
+
+def _containment(status: Status) -> str:
+    """What keeps its processes together, and why nothing better does."""
+    why = status.why_not_contained_better
+    return f"containment: {status.containment}{f' ({why})' if why else ''}"
 
 
 def headlines(status: Status, screen: Screen, at: float) -> Iterator[str]:

@@ -45,7 +45,7 @@ def _pidfd(machine: Machine) -> Verdict:
 
 def _subreaper(machine: Machine) -> Verdict:
     if machine.has_subreaper:
-        return Verdict("ok", "members are contained by it, and by a session of their own each")
+        return Verdict("ok", "what members leave behind comes to us")
     return Verdict("missing", "refused", _newer("3.4", "prctl"))
 
 
@@ -130,15 +130,13 @@ def _cgroup(machine: Machine) -> Verdict:
     boot = "boot with systemd.unified_cgroup_hierarchy=1"
     if not group.mount:
         return Verdict("missing", "not mounted", boot)
-    if group.mount != MOUNT:
-        return Verdict(
-            "degraded", f"at {group.mount}, beside version 1, which has the limits", boot
-        )
-    lacking = [name for name in CONTROLLERS if name not in group.controllers]
-    # Root may write everywhere, but where it wasn't given leave it writes into systemd's own.
-    if not group.is_writable or (machine.is_booted_by_systemd and not group.is_delegated):
+    if group.why_not:
         how = "Delegate=yes in the unit; from a shell: systemd-run --user --scope -p Delegate=yes"
-        return Verdict("degraded", f"{group.own} is not delegated to this user", how)
+        return Verdict("degraded", f"{group.why_not}: members have a session each, no limits", how)
+    if group.mount != MOUNT:
+        held = f"members are contained below {group.own}"
+        return Verdict("degraded", f"{held}, but version 1 has the limits", boot)
+    lacking = [name for name in CONTROLLERS if name not in group.controllers]
     if lacking:
         how = f"let cgroup.subtree_control above it have +{' +'.join(lacking)}"
         return Verdict("degraded", f"{group.own} is ours, but without {', '.join(lacking)}", how)
@@ -173,7 +171,7 @@ def _systemd(machine: Machine) -> Verdict:
 
 def _tool(name: str, package: str, needed_for: str) -> Thing:
     judge = partial(_program, name=name, package=package)
-    return Thing(name, f"{needed_for}: not used yet", judge)
+    return Thing(name, needed_for, judge)
 
 
 THINGS = [
@@ -188,7 +186,7 @@ THINGS = [
     Thing("out of memory", "saying so when the kernel kills for it", _out_of_memory),
     Thing("inotify", "up --watch", _inotify),
     Thing("pressure", "figures of what is scarce: not used yet", _pressure),
-    Thing("cgroup v2", "limits, and a tighter containment: not used yet", _cgroup),
+    Thing("cgroup v2", "limits, and a containment that nothing leaves", _cgroup),
     Thing(
         "user namespace",
         "namespaces without root: not used yet",
@@ -199,11 +197,11 @@ THINGS = [
         "private networks: not used yet",
         partial(_namespace, why="why_no_net_namespace"),
     ),
-    _tool("unshare", "util-linux", "private networks"),
-    _tool("nsenter", "util-linux", "exec in a private network"),
+    _tool("unshare", "util-linux", "private networks: not used yet"),
+    _tool("nsenter", "util-linux", "exec in a private network: not used yet"),
     _tool("setpriv", "util-linux", "members' users and capabilities"),
     _tool("prlimit", "util-linux", "members' limits"),
-    _tool("bwrap", "bubblewrap", "private_tmp and read_only"),
+    _tool("bwrap", "bubblewrap", "private_tmp and read_only: not used yet"),
     _tool("journalctl", "systemd", "members' output in the journal"),
     Thing("systemd", "groups as its services: not used yet", _systemd),
 ]

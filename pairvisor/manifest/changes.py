@@ -24,6 +24,7 @@ from pairvisor.manifest.group import (
     Gate,
     Group,
     Hook,
+    Identity,
     Member,
     Method,
     Probe,
@@ -32,12 +33,17 @@ from pairvisor.manifest.group import (
     Target,
 )
 
+TOLD = "told_secrets"  # others now, which the member reads anew without a new process
+
 # Of a member; any other field is its process's own, and so is one that comes to be later.
 FROM_NOW = {
     "concern": "concern",
     "origin": "origin",
     "watch": "watch",
     "log": "log",
+    "limits": "limits",
+    "reload": "reload",
+    TOLD: "secrets",
     "stop_signal": "stop.signal",
     "stop_grace": "stop.grace",
     "success_codes": "success_codes",
@@ -46,9 +52,17 @@ FROM_NOW = {
     "on_failure": "on_failure",
 }
 FROM_NEXT_START = {"start_timeout": "start_timeout", "timeout": "timeout"}
-COMPARED_BELOW = frozenset({"name", "env", "after", "probes", "hooks"})  # key by key, or not at all
+NAMED_OTHERWISE = {"process_limits": "limits", "secret_version": "secrets"}
+COMPARED_BELOW = frozenset({"name", "env", "after", "probes", "hooks", "identity"})  # or not at all
+IDENTITY = {
+    "uid": "user",
+    "gid": "group",
+    "groups": "supplementary_groups",
+    "capabilities": "capabilities",
+    "no_new_privileges": "no_new_privileges",
+}
 
-NOT_THE_GROUPS = frozenset({"name", "manifest", "places", "members", "warnings"})
+NOT_THE_GROUPS = frozenset({"name", "manifest", "places", "members", "volumes", "warnings"})
 TOLD_ONCE = frozenset({Method.NOTIFY, Method.LOG})  # what listens has to be there from the start
 
 
@@ -82,6 +96,10 @@ class Change(Struct, frozen=True):
     action: Action
     keys: tuple[str, ...]
     text: str
+
+    @property
+    def is_adjusted(self) -> bool:
+        return self.action is Action.ADJUST
 
 
 class Changes(Struct, frozen=True):
@@ -127,11 +145,18 @@ def difference(old: Member, new: Member, common: Collection[str] = ()) -> Differ
     late = {"hooks.post_start"} & hooks
     after = ["after"] if _among(old.after, common) != _among(new.after, common) else []
     differing = {field for field, value in _fields(old) if value != getattr(new, field)}
+    if "secret_version" in differing and new.reload is not None:
+        differing = differing - {"secret_version"} | {TOLD}
     known = FROM_NOW.keys() | FROM_NEXT_START.keys() | COMPARED_BELOW
     if Target.JOURNAL in (old.log.to, new.log.to) and old.log.to is not new.log.to:
         known = known - {"log"}  # a process has its connection to the journal from its start
     return Difference(
-        process=(*sorted(differing - known), *_variables(old.env, new.env), *heard_anew),
+        process=(
+            *sorted({NAMED_OTHERWISE.get(field, field) for field in differing - known}),
+            *(key for field, key in IDENTITY.items() if _differ(old.identity, new.identity, field)),
+            *_variables(old.env, new.env),
+            *heard_anew,
+        ),
         now=(*probes, *sorted(hooks - late), *_named(FROM_NOW, differing & known)),
         next_start=(*sorted(late), *_named(FROM_NEXT_START, differing)),
         next_round=tuple(after),
@@ -213,6 +238,10 @@ def _fields(member: Member) -> Iterable[tuple[str, Any]]:
     return asdict(member).items()
 
 
+def _differ(old: Identity, new: Identity, field: str) -> bool:
+    return bool(getattr(old, field) != getattr(new, field))
+
+
 def _named(names: Mapping[str, str], differing: Collection[str]) -> list[str]:
     return [key for field, key in names.items() if field in differing]
 
@@ -261,4 +290,9 @@ def _refused(old: Group, new: Group) -> tuple[str, ...]:
         return (f'a group that runs keeps its name: "{old.name}", not "{new.name}" {advice}',)
     if old.places != new.places:
         return (f"a group that runs keeps its folders: {old.places.run} {advice}",)
+    if old.is_unprivileged and not new.is_unprivileged:
+        # See PR_SET_NO_NEW_PRIVS(2const): for us and all our children, there is no way back.
+        return (f"a group that runs gets no new privileges (no_new_privileges = false) {advice}",)
+    if old.volumes != new.volumes:
+        return (f"a group that runs keeps its volumes {advice}",)
     return ()

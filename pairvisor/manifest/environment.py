@@ -1,10 +1,11 @@
 """The environment of members: what is inherited, then env files and tables, the member's last."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pairvisor.manifest.envfile import NAME, EnvFileError, parse_env
 from pairvisor.manifest.group import Places, Role
 from pairvisor.manifest.interpolate import Interpolator
+from pairvisor.manifest.model import Process
 from pairvisor.manifest.paths import below, climbs
 from pairvisor.manifest.reading import UnreadableError, read_text
 from pairvisor.manifest.report import Report
@@ -18,6 +19,7 @@ _OURS = frozenset(
 )
 _OURS_BY_PREFIX = ("LISTEN_", "WATCHDOG_", "PAIRVISOR_")
 _CLEAN = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ")
+_OF_A_USER = frozenset("HOME USER LOGNAME SHELL".split())
 
 Variables = dict[str, str]
 
@@ -26,9 +28,16 @@ class Environments:
     """Makes the members' environments; what they share is worked out once."""
 
     def __init__(
-        self, environ: Mapping[str, str], interpolator: Interpolator, folder: str, uid: int
+        self,
+        environ: Mapping[str, str],
+        interpolator: Interpolator,
+        folder: str,
+        uid: int,
+        *,
+        hidden: Collection[str] = (),
     ) -> None:
-        self.inherited = {k: v for k, v in environ.items() if not _is_ours(k)}
+        """`hidden` are variables that nobody inherits."""
+        self.inherited = {k: v for k, v in environ.items() if not (_is_ours(k) or k in hidden)}
         self.clean = {k: self.inherited[k] for k in _CLEAN if k in self.inherited}
         self.shared: Variables = {}
         self._interpolator = interpolator
@@ -37,33 +46,40 @@ class Environments:
 
     def share(self, files: str | list[str], table: Variables, report: Report) -> None:
         """Set what the group's own `env_file` and `env` give to every member."""
-        self.shared = self._layer(files, table, self.inherited, report)
+        self.shared = self._layer(files, table, self._interpolator.seeing(self.inherited), report)
 
     def member(
-        self, *, clean: bool, files: str | list[str], table: Variables, report: Report
+        self,
+        table: Process,
+        user: Variables | None,
+        interpolator: Interpolator,
+        report: Report,
     ) -> Variables:
-        """One member's environment, in a dict of its own."""
-        base = (self.clean if clean else self.inherited) | self.shared
-        if files or table:
+        """One member's environment, in a dict of its own. `user`: what a login would tell it."""
+        base = (self.clean if table.clean_env else self.inherited) | self.shared
+        if user is not None:
+            base = {k: v for k, v in self.clean.items() if k not in _OF_A_USER} | user | self.shared
+        if table.env_file or table.env:
             # ${env.NAME} sees all that is inherited, so that a clean one can let single ones in.
-            base |= self._layer(files, table, self.inherited | self.shared, report)
+            beneath = interpolator.seeing(self.inherited | self.shared)
+            base |= self._layer(table.env_file, table.env, beneath, report)
         return base
 
     def _layer(
-        self, files: str | list[str], table: Variables, beneath: Variables, report: Report
+        self, files: str | list[str], table: Variables, beneath: Interpolator, report: Report
     ) -> Variables:
         read = self._read_all(files, beneath, report)
-        fill = self._interpolator.seeing(beneath | read if read else beneath).fill
+        fill = (beneath.seeing({**beneath.env, **read}) if read else beneath).fill
         for name, value in table.items():
             at = report.at("env", name)
             _check_variable(name, value, at)
             read[name] = fill(value, at)
         return read
 
-    def _read_all(self, files: str | list[str], beneath: Variables, report: Report) -> Variables:
+    def _read_all(self, files: str | list[str], beneath: Interpolator, report: Report) -> Variables:
         variables: Variables = {}
         for at, file in _each(files, report.at("env_file")):
-            filled = self._interpolator.seeing(beneath).fill(file.removeprefix("-"), at)
+            filled = beneath.fill(file.removeprefix("-"), at)
             variables |= self._read(filled, file.startswith("-"), at)
         return variables
 

@@ -15,7 +15,7 @@ from pairvisor.manifest.hints import did_you_mean, explain_unknown
 from pairvisor.manifest.model import Manifest, Probe
 from pairvisor.manifest.reference import KEYS
 from pairvisor.manifest.report import Report
-from pairvisor.manifest.units import Duration, SignalName, Size, Umask, shown
+from pairvisor.manifest.units import Bound, Duration, Mode, SignalName, Size, Umask, shown
 
 _LEFT_OUT: Any = object()
 _IN_WORDS: dict[Any, str] = {
@@ -28,7 +28,7 @@ _IN_WORDS: dict[Any, str] = {
     list[str | int]: "a list of names or numbers",
 }
 _WORDS = "a text in quotes or a list of them"
-_UNITS = (Duration, Size, Umask, SignalName)
+_UNITS = (Duration, Size, Bound, Umask, Mode, SignalName)
 
 
 def explain(data: dict[str, Any], report: Report) -> Manifest | None:

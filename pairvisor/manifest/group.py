@@ -89,6 +89,15 @@ class Compression(StrEnum):
     ZSTD = "zstd"
 
 
+class SecretSource(StrEnum):
+    """Where a secret's content is found."""
+
+    FILE = "file"
+    ENV = "env"
+    COMMAND = "command"
+    CREDENTIAL = "credential"  # of the supervisor's own, from systemd
+
+
 class LogFile(Struct, frozen=True):
     """A file that grows to `max_size` bytes (0: without end); `keep` older ones stay beside it."""
 
@@ -139,6 +148,65 @@ class Restart(Struct, frozen=True):
     within: float = 600.0
 
 
+class Limits(Struct, frozen=True):
+    """What a member, or the whole group, may use at most: its cgroup's. None: no limit."""
+
+    memory: int | None = None  # bytes
+    cpu: float | None = None  # processors
+    pids: int | None = None  # processes and threads
+    io: int | None = None  # a weight, 1 to 10,000
+    is_required: bool = True
+
+    @property
+    def written(self) -> list[str]:
+        """Those that are set. Each is a controller's name, too."""
+        return [name for name in ("memory", "cpu", "pids", "io") if getattr(self, name) is not None]
+
+
+class ProcessLimits(Struct, frozen=True):
+    """What each process of a member may use, as it is inherited from one to the next. `resources`
+    are rlimits by setrlimit(2)'s names in lower case, -1 is unlimited; None: as we have it."""
+
+    resources: dict[str, int] = {}
+    nice: int | None = None
+    oom_score_adj: int | None = None
+    is_required: bool = True
+
+
+class Identity(Struct, frozen=True):
+    """Who a member is to the kernel. None: as the supervisor is."""
+
+    uid: int | None = None
+    gid: int | None = None
+    groups: tuple[int, ...] | None = None  # supplementary ones; None where uid and gid are, too
+    capabilities: tuple[str, ...] | None = None  # those that it keeps, in lower case, without cap_
+    no_new_privileges: bool = True
+
+
+class Secret(Struct, frozen=True):
+    """Where a secret comes from; `value` is a path, a variable, a credential, or a command."""
+
+    source: SecretSource
+    value: tuple[str, ...]
+
+
+class Volume(Struct, frozen=True):
+    """A folder that the members share. `size` is in bytes, of one in memory; 0: no limit."""
+
+    path: str
+    is_memory: bool = False
+    size: int = 0
+    keep: bool = False
+    mode: int = 0o2770
+
+
+class Reload(Struct, frozen=True):
+    """How a member reads anew what it had read: by a signal or by a command."""
+
+    signal: int | None = None
+    command: tuple[str, ...] = ()
+
+
 class Member(Struct, frozen=True, kw_only=True):
     """One process of a group, with all its descendants."""
 
@@ -153,6 +221,13 @@ class Member(Struct, frozen=True, kw_only=True):
     watch: tuple[str, ...] = ()  # absolute globs
     log: Log = Log()
     stdin: Feed | None = None
+
+    identity: Identity = Identity()
+    limits: Limits = Limits()
+    process_limits: ProcessLimits = ProcessLimits()
+    secrets: tuple[str, ...] = ()
+    secret_version: int = 0  # how often they have changed while the group ran
+    reload: Reload | None = None  # None: by a restart
 
     after: dict[str, Gate] = {}
     probes: dict[Purpose, Probe] = {}
@@ -202,6 +277,24 @@ class Places(Struct, frozen=True):
         return f"{self.run}/volume"
 
     @property
+    def volumes(self) -> str:
+        """Further ones, a folder each."""
+        return f"{self.run}/volumes"
+
+    @property
+    def secrets(self) -> str:
+        """A folder for each member that has some."""
+        return f"{self.run}/secrets"
+
+    def secrets_of(self, member: str) -> str:
+        return f"{self.secrets}/{member}"
+
+    @property
+    def kept(self) -> str:
+        """Volumes that outlive the group."""
+        return f"{self.state}/volumes"
+
+    @property
     def notify(self) -> str:
         return f"{self.run}/notify"
 
@@ -244,7 +337,15 @@ class Group(Struct, frozen=True, kw_only=True):
     restart: Restart = Restart()
     control_group: ControlGroup | None = None
     metrics: Endpoint | None = None
+    limits: Limits = Limits()
+    secrets: dict[str, Secret] = {}
+    volumes: dict[str, Volume] = {}
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def is_unprivileged(self) -> bool:
+        """Whether no member gets new privileges."""
+        return all(m.identity.no_new_privileges for m in self.members.values())
 
     @property
     def primary(self) -> Member:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pairvisor.manifest.report import Report
 
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)(\}?)")
-_NOT_YET = ("volumes.", "secrets.", "sockets.")
+_NOT_YET = ("sockets.",)
 
 
 class _UnknownError(Exception):
@@ -28,6 +28,10 @@ class Interpolator:
 
     def seeing(self, env: Mapping[str, str]) -> "Interpolator":
         return Interpolator(self.values, env)
+
+    def knowing(self, values: Mapping[str, str]) -> "Interpolator":
+        """One that has these names, too."""
+        return Interpolator({**self.values, **values}, self.env) if values else self
 
     def fill(self, text: str, report: Report) -> str:
         """The text with its references replaced; as it was when one of them is wrong."""
@@ -59,6 +63,9 @@ class Interpolator:
     def _unknown(self, name: str) -> str:
         if name.startswith(_NOT_YET):
             return f"${{{name}}} is not supported yet"
+        if name.startswith("secrets."):
+            secret = name.removeprefix("secrets.")
+            return f'${{{name}}}: only members that read it know it: secrets = ["{secret}"]'
         if name == "instance":
             return '${instance}: the group\'s name has no "@instance" part'
         from pairvisor.manifest.hints import did_you_mean  # noqa: PLC0415 - costs time, seldom needed

@@ -1,6 +1,7 @@
 """From a member's written table to a `Member`: commands, probes, hooks and what its end means."""
 
 import os.path
+from collections.abc import Collection
 from math import inf
 from typing import Any
 
@@ -15,18 +16,22 @@ from pairvisor.manifest.group import (
     Feed,
     Gate,
     Hook,
+    Identity,
     Member,
     Method,
     Places,
     Probe,
     Purpose,
+    Reload,
 )
 from pairvisor.manifest.interpolate import Interpolator
+from pairvisor.manifest.limits import resolve_limits, resolve_process_limits
 from pairvisor.manifest.logs import resolve_log
 from pairvisor.manifest.paths import below, lies_in
 from pairvisor.manifest.probes import check_socket_length, resolve_probe
 from pairvisor.manifest.programs import Programs
 from pairvisor.manifest.report import Report
+from pairvisor.manifest.secrets import resolve_readers
 from pairvisor.manifest.units import shown
 
 
@@ -37,6 +42,7 @@ class Common(Struct, frozen=True):
     places: Places
     grace: float
     programs: Programs
+    secrets: Collection[str]
 
 
 class MemberMaker:
@@ -53,7 +59,9 @@ class MemberMaker:
         self._may_appear = may_appear
         self._working_dir = self._find_working_dir(common.folder)
 
-    def make(self, env: dict[str, str], after: dict[str, Gate], feed: Feed | None) -> Member:
+    def make(
+        self, env: dict[str, str], after: dict[str, Gate], feed: Feed | None, identity: Identity
+    ) -> Member:
         table = self._table
         report = self._report
         return Member(
@@ -66,6 +74,10 @@ class MemberMaker:
             concern=table.concern,
             log=resolve_log(table.log, self._common.places, self._interpolator, report.at("log")),
             stdin=feed,
+            identity=identity,
+            limits=resolve_limits(table.limits, report.at("limits")),
+            process_limits=resolve_process_limits(table.limits, report.at("limits")),
+            secrets=resolve_readers(table.secrets, self._common.secrets, report.at("secrets")),
             after=after,
             hooks=self._hooks(),
             stop_signal=table.stop.signal,
@@ -87,7 +99,19 @@ class MemberMaker:
             "start_timeout": table.start_timeout or inf,
             "on_success": table.on_success,
             "watch": self._watch(table),
+            "reload": self._reload(table.reload),
         }
+
+    def _reload(self, written: model.Reload | None) -> Reload | None:
+        if written is None:
+            return None
+        report = self._report.at("reload")
+        if (written.signal is None) == (written.command is None):
+            report.error("exactly one of signal, command")
+            return None
+        if written.command is None:
+            return Reload(signal=written.signal)
+        return Reload(command=self._command(written.command, report.at("command")))
 
     def _watch(self, table: model.Serving) -> tuple[str, ...]:
         if not table.watch:

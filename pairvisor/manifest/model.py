@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 from msgspec import Struct, field
 
 from pairvisor.manifest.group import Access, Compression, Fate, Gate, LineFormat, Target
-from pairvisor.manifest.units import Duration, SignalName, Size, Umask
+from pairvisor.manifest.units import Bound, Duration, Mode, SignalName, Size, Umask
 
 Words = str | list[str]
 _T = TypeVar("_T")
@@ -57,18 +57,23 @@ class Reload(Table, frozen=True):
     command: Words | None = None
 
 
-class Limits(Table, frozen=True):
+class GroupLimits(Table, frozen=True):
     memory: Size | None = None
     cpu: float | None = None
     pids: int | None = None
     io: int | None = None
-    nofile: int | None = None
-    nproc: int | None = None
-    stack: Size | None = None
-    core: Size | None = None
+    required: bool = True
+
+
+class Limits(GroupLimits, frozen=True):
+    nofile: Bound | None = None
+    nproc: Bound | None = None
+    stack: Bound | None = None
+    core: Bound | None = None
+    memlock: Bound | None = None
+    fsize: Bound | None = None
     nice: int | None = None
     oom_score_adj: int | None = None
-    required: bool = True
 
 
 class Log(Table, frozen=True):
@@ -165,7 +170,7 @@ class Volume(Table, frozen=True):
     size: Size | None = None
     medium: Literal["disk", "memory"] = "disk"
     keep: bool = False
-    mode: str = "2770"
+    mode: Mode = _always(Mode(0o2770))
     mount: str | None = None
 
 
@@ -206,17 +211,15 @@ class Manifest(Table, frozen=True):
     volumes: dict[str, Volume] = {}
     secrets: dict[str, Secret] = {}
     network: Network | None = None
-    limits: Limits | None = None
+    limits: GroupLimits | None = None
     files: dict[str, Any] = {}
     inject: bool = True
 
 
 NOT_YET = {
-    Manifest: frozenset("sockets volumes secrets network limits files inject".split()),
-    Process: frozenset(
-        "user group supplementary_groups no_new_privileges capabilities private_tmp read_only "
-        "sockets secrets limits".split()
-    ),
-    Serving: frozenset("reload restart_mode".split()),
+    Manifest: frozenset("sockets network files inject".split()),
+    Process: frozenset("private_tmp read_only sockets".split()),
+    Serving: frozenset(["restart_mode"]),
     Sidecar: frozenset("use with".split()),
+    Volume: frozenset(["mount"]),
 }

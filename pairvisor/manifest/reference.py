@@ -13,7 +13,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 
 from pairvisor.manifest import model, signals
-from pairvisor.manifest.units import Duration, SignalName, Size, Umask
+from pairvisor.manifest.units import Bound, Duration, Mode, SignalName, Size, Umask
 
 
 class Entry(Struct, frozen=True):
@@ -70,10 +70,10 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
             '"unix:metrics.sock"',
         ),
         "sockets": _E("Listening sockets that are held open across restarts, by name."),
-        "volumes": _E("Further shared folders beside `${volume}`, by name."),
-        "secrets": _E("Files that only their readers can open, by name."),
+        "volumes": _E("Further shared folders beside `${volume}`, by name: see Sharing."),
+        "secrets": _E("Files that only their readers can open, by name: see Secrets."),
         "network": _E("The network that the members share."),
-        "limits": _E("Limits of the group as a whole."),
+        "limits": _E("Limits of all members together: see Limits.", '{ memory = "1GiB" }'),
         "files": _E("Small files that are written before the start."),
         "inject": _E("Whether the system's own sidecars may be added to this group.", "true"),
     },
@@ -107,16 +107,25 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
         "on_failure": _E("What its failure does to the group: see Fate.", '"restart"'),
         "hooks": _E("Commands at moments of its life: see Hooks."),
         "stop": _E("How it is stopped: see Stopping.", '{ signal = "SIGINT", grace = "10s" }'),
-        "user": _E("The user that it runs as.", '"shop"'),
-        "group": _E("The Unix group that it runs as.", '"shop"'),
-        "supplementary_groups": _E("Further Unix groups.", '["video"]'),
-        "no_new_privileges": _E("Whether setuid programs give it nothing.", "true"),
-        "capabilities": _E("The capabilities that it keeps.", '["CAP_NET_BIND_SERVICE"]'),
+        "user": _E("The user that it runs as, by name or number: see Identity.", '"shop"'),
+        "group": _E("The Unix group that it runs as. Absent: the user's own.", '"shop"'),
+        "supplementary_groups": _E("Unix groups beside those that the user has.", '["video"]'),
+        "no_new_privileges": _E(
+            "Whether setuid programs and file capabilities, as of sudo and ping, give it nothing.",
+            "false",
+        ),
+        "capabilities": _E(
+            "The capabilities that it keeps, and that its programs can have at most; see Identity. "
+            "Absent: those that its user has.",
+            '["CAP_NET_BIND_SERVICE"]',
+        ),
         "private_tmp": _E("A /tmp of its own.", "true"),
         "read_only": _E("A file system that it can't write, but for what is shared.", "true"),
         "sockets": _E("Held sockets that it gets as file descriptors.", '["http"]'),
-        "secrets": _E("Secrets that it may read.", '["db"]'),
-        "limits": _E("Limits of its memory, CPU, processes and files."),
+        "secrets": _E("Secrets that it may read: see Secrets.", '["db"]'),
+        "limits": _E(
+            "What it may use of the machine: see Limits.", '{ memory = "256MiB", nofile = 65536 }'
+        ),
         "log": _E("Where its output goes: see Logs."),
     },
     model.Init: {
@@ -146,7 +155,11 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
             "Files whose change restarts it under `up --watch`, for development: see Watching.",
             '["src/**/*.py"]',
         ),
-        "reload": _E("How it reads its configuration anew."),
+        "reload": _E(
+            "How it reads anew what has changed, where its process need not: today its secrets. "
+            "Absent: by a restart.",
+            '{ signal = "SIGHUP" }',
+        ),
         "restart_mode": _E(
             "Whether the new one starts before the old one is stopped.", '"overlap"'
         ),
@@ -260,18 +273,34 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
         "signal": _E("The signal that makes it do so.", '"SIGHUP"'),
         "command": _E("The command that makes it do so.", '["nginx", "-s", "reload"]'),
     },
+    model.GroupLimits: {
+        "memory": _E(
+            "Memory of all processes together, the kernel's for them included. Past it one is "
+            "killed, and with it all of its member; there is no swap beyond it.",
+            '"256MiB"',
+        ),
+        "cpu": _E("Processors: half of one, or three.", "0.5"),
+        "pids": _E("Processes and threads. Past it, fork fails with EAGAIN.", "100"),
+        "io": _E("Weight among others that read and write the same disks; 100 is usual.", "200"),
+        "required": _E(
+            "Whether the group refuses to start where one of these can't be held here. `false`: "
+            "it starts, and status says which are not.",
+            "false",
+        ),
+    },
     model.Limits: {
-        "memory": _E("Memory.", '"256MiB"'),
-        "cpu": _E("Processors.", "0.5"),
-        "pids": _E("Processes and threads.", "100"),
-        "io": _E("Weight among others that read and write disks.", "100"),
-        "nofile": _E("Open files.", "65536"),
-        "nproc": _E("Processes of the user.", "100"),
-        "stack": _E("Stack.", '"8MiB"'),
-        "core": _E("Core dumps.", "0"),
-        "nice": _E("Niceness.", "5"),
-        "oom_score_adj": _E("How likely it is to be chosen when memory runs out.", "100"),
-        "required": _E("Whether it is an error if a limit can't be set.", "true"),
+        "nofile": _E("Open files of each process (RLIMIT_NOFILE).", "65536"),
+        "nproc": _E("Processes of its user (RLIMIT_NPROC); `pids` counts only its own.", "100"),
+        "stack": _E("Stack of each process (RLIMIT_STACK).", '"8MiB"'),
+        "core": _E("Core dumps (RLIMIT_CORE); 0: none.", "0"),
+        "memlock": _E("Locked memory of each process (RLIMIT_MEMLOCK).", '"unlimited"'),
+        "fsize": _E("Size of the files that it writes (RLIMIT_FSIZE).", '"1GiB"'),
+        "nice": _E("Niceness, -20 to 19; less than ours needs CAP_SYS_NICE.", "5"),
+        "oom_score_adj": _E(
+            "How likely it is to be chosen when the machine's memory runs out, -1000 to 1000. A "
+            "sidecar's is at most the primary's. Less than ours needs CAP_SYS_RESOURCE.",
+            "100",
+        ),
     },
     model.Log: {
         "to": _E(
@@ -310,17 +339,30 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
         "backlog": _E("Connections that may wait to be accepted.", "1024"),
     },
     model.Volume: {
-        "size": _E("Its size, where it is in memory.", '"64MiB"'),
-        "medium": _E("Where it is.", '"memory"'),
-        "keep": _E("Whether it outlives the group.", "true"),
+        "size": _E(
+            "How much it holds, where it is in memory. Absent: half the machine's.", '"64MiB"'
+        ),
+        "medium": _E(
+            "A folder on disk, or in memory (a tmpfs of its own; only for root).", '"memory"'
+        ),
+        "keep": _E("Whether it outlives the group, below its state folder.", "true"),
         "mode": _E("Its permissions.", '"2770"'),
         "mount": _E("Where members see it.", '"/data"'),
     },
     model.Secret: {
-        "file": _E("The file that holds it.", '"/etc/shop/db.pass"'),
-        "env": _E("The variable that holds it.", '"DB_PASS"'),
-        "command": _E("The command that prints it.", '["pass", "db"]'),
-        "credential": _E("systemd's credential.", '"db"'),
+        "file": _E(
+            "The file that holds it, relative to the manifest's folder.", '"/etc/shop/db.pass"'
+        ),
+        "env": _E(
+            "The variable of the supervisor's environment that holds it. No member inherits it.",
+            '"DB_PASS"',
+        ),
+        "command": _E(
+            "The command that prints it, as the supervisor's user, within 10 s; a newline at the "
+            "end does not belong to it.",
+            '["pass", "db"]',
+        ),
+        "credential": _E("The supervisor's own credential of that name, from systemd.", '"db"'),
     },
     model.Network: {
         "mode": _E("The machine's, or one of the group's own.", '"private"'),
@@ -331,7 +373,9 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
 _UNIT_NAMES: dict[Any, str] = {
     Duration: "duration",
     Size: "size",
+    Bound: 'number, size or `"unlimited"`',
     Umask: "umask",
+    Mode: "mode",
     SignalName: "signal",
     str: "text",
     int: "number",
@@ -355,11 +399,7 @@ def is_unsupported(table: type[Struct], key: str) -> bool:
 
 UNSUPPORTED_TABLES: frozenset[type[Struct]] = frozenset(
     (
-        model.Reload,
-        model.Limits,
         model.Socket,
-        model.Volume,
-        model.Secret,
         model.Network,
     )
 )
@@ -420,7 +460,7 @@ def written(value: Any) -> str:
         return f'"{_duration(value)}"'
     if isinstance(value, Size):
         return f'"{value // 2**20}MiB"'
-    if isinstance(value, Umask):
+    if isinstance(value, Umask | Mode):
         return f'"{value:04o}"'
     if isinstance(value, SignalName):
         return f'"{signals.name_of(value)}"'

@@ -10,8 +10,10 @@ from pairvisor.manifest import model
 from pairvisor.manifest.control import resolve_control_group, resolve_metrics
 from pairvisor.manifest.entries import Entry, list_entries
 from pairvisor.manifest.environment import Environments, about_itself
-from pairvisor.manifest.group import Feed, Gate, Group, Member, Places, Restart, Role
+from pairvisor.manifest.group import Feed, Gate, Group, Member, Places, Restart, Role, Volume
+from pairvisor.manifest.identity import User, find_user, resolve_identity
 from pairvisor.manifest.interpolate import Interpolator
+from pairvisor.manifest.limits import resolve_limits, settle_oom_scores
 from pairvisor.manifest.logs import check_files, resolve_feeds
 from pairvisor.manifest.member import Common, MemberMaker, check_grace
 from pairvisor.manifest.names import group_name
@@ -20,6 +22,8 @@ from pairvisor.manifest.places import find_places
 from pairvisor.manifest.probes import MOST, check_socket_length
 from pairvisor.manifest.programs import Programs
 from pairvisor.manifest.report import Report
+from pairvisor.manifest.secrets import resolve_secrets, variables
+from pairvisor.manifest.volumes import resolve_volumes
 
 
 class Setting(Struct, frozen=True):
@@ -39,7 +43,8 @@ def resolve(manifest: model.Manifest, setting: Setting, report: Report) -> Group
     entries = list_entries(manifest, report)
     if not entries:
         return None
-    members = _Members(name, manifest, places, setting)
+    volumes = resolve_volumes(manifest.volumes, places, setting.uid, report.at("volumes"))
+    members = _Members(name, manifest, places, volumes, setting)
     members.share_environment(manifest, report)
     interpolator = members.of_all
     return Group(
@@ -54,6 +59,11 @@ def resolve(manifest: model.Manifest, setting: Setting, report: Report) -> Group
         restart=_restart(manifest.restart, report.at("restart")),
         control_group=resolve_control_group(
             manifest.control_group, setting.uid, report.at("control_group")
+        ),
+        limits=resolve_limits(manifest.limits, report.at("limits")),
+        volumes=volumes,
+        secrets=resolve_secrets(
+            manifest.secrets, members.folder, interpolator, report.at("secrets")
         ),
         metrics=resolve_metrics(manifest.metrics, places, interpolator, report.at("metrics")),
     )
@@ -89,13 +99,24 @@ class _Members:
     """Makes the members of a group; holds what they have in common."""
 
     def __init__(
-        self, name: str, manifest: model.Manifest, places: Places, setting: Setting
+        self,
+        name: str,
+        manifest: model.Manifest,
+        places: Places,
+        volumes: Mapping[str, Volume],
+        setting: Setting,
     ) -> None:
         folder = os.path.dirname(os.path.abspath(setting.path))
         self._name = name
-        self._common = Common(folder, places, manifest.grace, Programs())
-        self._base = Interpolator(_values(name, folder, places), {})
-        self._environments = Environments(setting.environ, self._base, folder, setting.uid)
+        self.folder = folder
+        self._uid = setting.uid
+        self._common = Common(folder, places, manifest.grace, Programs(), manifest.secrets.keys())
+        values = {f"volumes.{each}": volume.path for each, volume in volumes.items()}
+        self._base = Interpolator(_values(name, folder, places) | values, {})
+        hidden = variables(manifest.secrets)
+        self._environments = Environments(
+            setting.environ, self._base, folder, setting.uid, hidden=hidden
+        )
 
     def share_environment(self, manifest: model.Manifest, report: Report) -> None:
         self._environments.share(manifest.env_file, manifest.env, report)
@@ -119,19 +140,29 @@ class _Members:
             for entry in entries
         }
         check_files(made, entries)
-        return made
+        return settle_oom_scores(made, entries)
 
     def _make(
         self, entry: Entry, after: dict[str, Gate], feed: Feed | None, *, an_init_ran: bool
     ) -> Member:
         table = entry.table
-        env = self._environments.member(
-            clean=table.clean_env, files=table.env_file, table=table.env, report=entry.report
+        user = self._user(table, entry.report)
+        secrets = self._common.places.secrets_of(entry.name)
+        base = self._base.knowing(
+            {f"secrets.{each}": f"{secrets}/{each}" for each in table.secrets}
         )
+        env = self._environments.member(table, user.variables if user else None, base, entry.report)
         env.update(about_itself(self._name, entry.name, entry.role, self._common.places))
-        interpolator = self._base.seeing(env)
-        maker = MemberMaker(entry, self._common, interpolator, may_appear=an_init_ran)
-        return maker.make(env, after, feed)
+        if table.secrets:
+            env["CREDENTIALS_DIRECTORY"] = secrets
+        maker = MemberMaker(entry, self._common, base.seeing(env), may_appear=an_init_ran)
+        identity = resolve_identity(table, user, self._uid, entry.report)
+        return maker.make(env, after, feed, identity)
+
+    def _user(self, table: model.Process, report: Report) -> User | None:
+        """Another one than ours; root may be one, too, as it has groups to shed."""
+        user = find_user(table.user, report.at("user"))
+        return None if user is not None and 0 != self._uid == user.uid else user
 
 
 def _values(name: str, folder: str, places: Places) -> dict[str, str]:

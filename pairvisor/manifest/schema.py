@@ -8,7 +8,7 @@ import msgspec
 from pairvisor.manifest import model
 from pairvisor.manifest.names import NAME
 from pairvisor.manifest.reference import KEYS, Entry, default_in_toml, is_unsupported, own_fields
-from pairvisor.manifest.units import Duration, SignalName, Size, Umask
+from pairvisor.manifest.units import Bound, Duration, Mode, SignalName, Size, Umask
 
 _UNITS: dict[type, dict[str, Any]] = {
     Duration: {
@@ -26,7 +26,16 @@ _UNITS: dict[type, dict[str, Any]] = {
             {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(|B|[KMGT]i?B)\s*$"},
         ],
     },
+    Bound: {
+        "description": 'A number, a size such as "64KiB", or "unlimited".',
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(|B|[KMGT]i?B)\s*$"},
+            {"const": "unlimited"},
+        ],
+    },
     Umask: {"type": "string", "pattern": "^0?[0-7]{3}$"},
+    Mode: {"type": "string", "pattern": "^[0-7]{3,4}$"},
     SignalName: {"type": "string", "pattern": "^[A-Za-z0-9+-]+$"},
 }
 _EXTENDED = (model.Process, model.Serving)

@@ -68,6 +68,33 @@ class Size(int):
         return cls(count)
 
 
+class Bound(int):
+    """How much of a resource a process may have: a number, a size, or `unlimited`, which is -1."""
+
+    @classmethod
+    def parse(cls, written: object) -> "Bound":
+        """Raise ValueError, with what to write instead, unless it is one of these."""
+        if written == "unlimited":
+            return cls(-1)
+        try:
+            return cls(Size.parse(written))
+        except ValueError:
+            raise ValueError(
+                f'expected a number, a size such as "64KiB", or "unlimited", got {shown(written)}'
+            ) from None
+
+
+class Mode(int):
+    """A folder's permissions, written in octal between quotes: `"2770"`."""
+
+    @classmethod
+    def parse(cls, written: object) -> "Mode":
+        """Raise ValueError, with what to write instead, unless it is three or four octal digits."""
+        if isinstance(written, str) and re.fullmatch(r"[0-7]{3,4}", written):
+            return cls(int(written, 8))
+        raise ValueError(f'expected octal permissions such as "2770", got {shown(written)}')
+
+
 class Umask(int):
     """A file mode mask, written in octal between quotes: `"0027"`."""
 

@@ -131,7 +131,7 @@ class Status(Document, frozen=True):
     state: GroupState
     ready: bool
     restarts: int
-    containment: str
+    containment: str  # cgroup or session; empty: it has ended
     manifest: str  # an absolute path
     pid: int | None  # the supervisor's
     started_at: str | None
@@ -142,6 +142,7 @@ class Status(Document, frozen=True):
     cause: Cause | None  # of the last restart, or of the end
     members: list[MemberStatus]
     last_lines: list[str] = []  # once it has failed: of the member that was the cause
+    why_not_contained_better: str = ""  # why its members have no cgroups
 
 
 class LogLine(Document, frozen=True):

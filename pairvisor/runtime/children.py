@@ -2,8 +2,9 @@
 
 Each child is started in a session of its own with a clean signal state, and signalled through its
 pidfd. The supervisor is a subreaper, so a descendant whose parent dies becomes its child; whose
-it is, is told by its session, or by the PAIRVISOR_MEMBER in its environment. So the tree of a
-member is what descends from its main process, and from the orphans that are its own.
+it is, is told by its cgroup, where there is one (`containment`), or else by its session, or by the
+PAIRVISOR_MEMBER in its environment. So the tree of a member is what is in its cgroup, what descends
+from its main process, and from the orphans that are its own.
 
 All pids in here are of children that were not reaped yet, or are checked by their start time.
 """
@@ -16,12 +17,16 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pairvisor.core.events import Exit
+from pairvisor.manifest.group import Identity, Member, ProcessLimits
 from pairvisor.manifest.programs import ProgramError, find_program, locate
-from pairvisor.runtime import kernel, trees
+from pairvisor.runtime import kernel, stages, trees, trial
+from pairvisor.runtime.containment import Containment, Sessions
 
 DESCRIPTORS = 8  # as many as a member needs of ours at most: pidfd, pipes, socket, a probe's
 ALL_SIGNALS = signal.valid_signals()
@@ -31,6 +36,7 @@ MOST_CLIENTS = 128
 LEAST_CLIENTS = 4
 LOOKS = 10  # at the environment of an orphan in the middle of an exec …
 LOOK = 0.001  # … seconds apart
+REPORTED = 4096  # bytes of what a stage says
 RESERVE = 4  # descriptors, for what must not fail when there are no others left
 
 
@@ -45,6 +51,20 @@ class Command(Struct, frozen=True):
     env: Mapping[str, str]
     working_dir: str = "/"
     umask: int = 0o022
+    identity: Identity = Identity()
+    limits: ProcessLimits = ProcessLimits()
+
+
+def as_member(member: Member, words: tuple[str, ...]) -> Command:
+    """The command in the member's environment, folder and umask, with its rights and limits."""
+    return Command(
+        words,
+        member.env,
+        member.working_dir,
+        member.umask,
+        member.identity,
+        member.process_limits,
+    )
 
 
 class Input(Struct, frozen=True):
@@ -54,6 +74,15 @@ class Input(Struct, frozen=True):
     is_terminal: bool = False  # then it becomes the child's controlling one
 
 
+class Given(NamedTuple):
+    """A child's descriptors, in our numbers; -1: none."""
+
+    stdout: int
+    stderr: int
+    stdin: int = -1
+    report: int = -1  # of its stages
+
+
 class Child(Struct):
     """A process of ours from its start until it is reaped."""
 
@@ -61,20 +90,26 @@ class Child(Struct):
     pid: int
     pidfd: int
     on_exit: Callable[[Exit], None]
+    report: int = -1  # of its stages, until they are over: a pipe to read
 
 
 class Children:
     """All of them. An owner is a member's name, or MEMBER/WORD for a probe or a hook of it.
 
     `run` is the group's runtime folder, which every member has as PAIRVISOR_RUN.
+    `is_unprivileged`: none gets new privileges, as we can't (see `stages`).
     """
 
     _nofile: tuple[int, int] | None = None  # what children get, where ours had to be raised
     _low: tuple[int, ...] = ()  # then: descriptors that are below the children's limit
     _highest = sys.maxsize  # a descriptor that may still be for a child; what is above is ours
 
-    def __init__(self, run: str) -> None:
+    def __init__(
+        self, run: str, containment: Containment | None = None, *, is_unprivileged: bool = False
+    ) -> None:
         self._run = run
+        self._containment = containment or Sessions()
+        self._is_unprivileged = is_unprivileged
         self._by_pid: dict[int, Child] = {}
         self._by_owner: dict[str, Child] = {}
         self._sessions: dict[int, str] = {}  # whose; kept until the owner's tree is empty
@@ -95,7 +130,7 @@ class Children:
         if soft < needed + MOST_CLIENTS:
             if not self._nofile:
                 self._nofile = (soft, hard)
-                self._low = tuple(os.dup(self._reserve[0]) for _ in range(3))
+                self._low = tuple(os.dup(self._reserve[0]) for _ in Given._fields)
             soft = min(needed + MOST_CLIENTS, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         self._highest = soft - OURS
@@ -113,35 +148,64 @@ class Children:
 
         Without `stdin` it has nothing to read. Raises SpawnError. `on_exit` is called by `reap`.
         """
-        given = (*output, stdin.descriptor) if stdin else output
-        if max(given) > self._highest:
-            full = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-            raise SpawnError(_why_not(command, full))
+        given = Given(*output, stdin.descriptor if stdin else -1)
         try:
-            with _as_the_command_wants(command, self._nofile), self._below(given) as low:
-                pid = _spawn(command, low, stdin is not None and stdin.is_terminal)
+            pid, report = self._start(
+                owner, command, given, stdin is not None and stdin.is_terminal
+            )
         except ProgramError as error:
             raise SpawnError(str(error)) from None
         except OSError as error:
             raise SpawnError(_why_not(command, error)) from error
-        child = Child(owner, pid, self._pidfd(pid), on_exit)
+        child = Child(owner, pid, self._pidfd(pid), on_exit, report)
         self._by_pid[pid] = self._by_owner[owner] = child
         self._sessions[pid] = owner
         return child
 
+    def _start(
+        self, owner: str, command: Command, given: Given, is_terminal: bool
+    ) -> tuple[int, int]:
+        """The pid, and the descriptor of what its stages report: -1 where it needs none."""
+        before = stages.before(
+            command.env,
+            self._containment.place(owner),
+            command.identity,
+            command.limits,
+            is_unprivileged=self._is_unprivileged,
+        )
+        if not before.words:
+            return self._spawn(command, given, is_terminal), -1
+        _check(command)
+        staged = replace(command, words=(*before.words, *command.words), env=before.env)
+        report, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            return self._spawn(staged, given._replace(report=write), is_terminal), report
+        except BaseException:
+            os.close(report)
+            raise
+        finally:
+            os.close(write)
+
+    def _spawn(self, command: Command, given: Given, is_terminal: bool) -> int:
+        if max(given) > self._highest:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        with _as_the_command_wants(command, self._nofile), self._below(given) as low:
+            return _spawn(command, low, is_terminal)
+
     @contextmanager
-    def _below(self, given: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    def _below(self, given: Given) -> Iterator[Given]:
         """The same ones, below the limit: posix_spawn(3) takes no number that is above it."""
         if not self._nofile:
             yield given
             return
-        lows = self._low[: len(given)]
-        for descriptor, low in zip(given, lows, strict=True):
+        moved = [(ours, low) for ours, low in zip(given, self._low, strict=True) if ours >= 0]
+        for descriptor, low in moved:
             os.dup2(descriptor, low, inheritable=False)
+        lows = dict(moved)
         try:
-            yield lows
+            yield Given(*(lows.get(descriptor, -1) for descriptor in given))
         finally:
-            for low in lows:
+            for low in lows.values():
                 os.dup2(self._reserve[0], low, inheritable=False)
 
     def _pidfd(self, pid: int) -> int:
@@ -164,6 +228,10 @@ class Children:
         child = self._by_owner.get(owner)
         return child.pid if child else 0
 
+    def pidfd(self, owner: str) -> int:
+        """Of its main process, which is there."""
+        return self._by_owner[owner].pidfd
+
     def running(self) -> dict[str, trees.Tree]:
         """What runs, by whose it is: members with a main process, their probes and hooks apart."""
         roots = {owner: [child.pid] for owner, child in self._by_owner.items()}
@@ -178,7 +246,7 @@ class Children:
         with suppress(ChildProcessError):
             while info := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG):
                 if child := self._forget(info.si_pid):
-                    ended.append((child, _how(info)))
+                    ended.append((child, _refused(child) or _how(info)))
         # Only now: what ended together with a member has not been left behind by it.
         for child, how in ended:
             child.on_exit(how)
@@ -208,22 +276,26 @@ class Children:
     def _check_empty(self, owner: str) -> None:
         on_empty, seen = self._emptying[owner]
         try:
-            tree = self._kill_tree(owner)
+            alive = self._kill_all(owner)
         except OSError:
             with self._last_descriptors():
-                tree = self._kill_tree(owner)
+                alive = self._kill_all(owner)
         main = self._by_owner.get(owner)
-        seen |= tree.keys() - {main.pid if main else 0}
-        if not tree:
+        seen |= alive - {main.pid if main else 0}
+        if not alive:
             del self._emptying[owner]
+            self._containment.forget(owner)
             for session in [s for s, o in self._sessions.items() if o == owner]:
                 del self._sessions[session]
             on_empty(len(seen))
 
-    def _kill_tree(self, owner: str) -> trees.Tree:
+    def _kill_all(self, owner: str) -> set[int]:
+        """The pids of what is there still."""
+        contained = self._containment.kill(owner)
         main = self._by_owner.get(owner)
         mains = [main.pid] if main else []
-        return trees.kill(lambda: trees.descending_from(mains + self._orphans(owner)))
+        tree = trees.kill(lambda: trees.descending_from(mains + self._orphans(owner)))
+        return contained | tree.keys()
 
     @contextmanager
     def _last_descriptors(self) -> Iterator[None]:
@@ -252,9 +324,10 @@ class Children:
         return all("/" in other or other == owner for other in others)
 
     def _owner_of(self, orphan: int) -> str:
-        """Whose it is; empty where neither its session nor its environment tells."""
+        """Whose it is; empty where neither cgroup, session nor environment tells."""
         if orphan not in self._adopted:
-            owner = self._sessions.get(kernel.session(orphan)) or self._in_environ(orphan)
+            owner = self._containment.owner_of(orphan)
+            owner = owner or self._sessions.get(kernel.session(orphan)) or self._in_environ(orphan)
             if not owner:  # it may be in the middle of an exec: look again
                 return ""
             self._adopted[orphan] = owner
@@ -286,9 +359,34 @@ def _environ(orphan: int, looks: int) -> bytes:
     return environ
 
 
+def _refused(child: Child) -> Exit | None:
+    """What one of its stages had to say, where it did not come to its program."""
+    if child.report < 0:
+        return None
+    said = b""
+    with suppress(BlockingIOError):
+        said = os.read(child.report, REPORTED)
+    os.close(child.report)
+    if not said or said.endswith(stages.REACHED):
+        return None
+    text = " ".join(said.decode(errors="replace").split())
+    return Exit(error=f"cannot be started as it should: {text}")
+
+
 def _how(info: os.waitid_result) -> Exit:
     is_code = info.si_code == os.CLD_EXITED
     return Exit(code=info.si_status) if is_code else Exit(signal=info.si_status)
+
+
+def _check(command: Command) -> None:
+    """What would be refused behind its stages is refused before them. Raises OSError."""
+    who = trial.subject(command.identity)
+    program = locate(command.words[0], command.working_dir, command.env.get("PATH"))
+    try:
+        trial.check_folder(command.working_dir, who)
+    except OSError as error:
+        raise _cannot_enter(command.working_dir, error) from error
+    trial.check_program(program, command.working_dir, who)
 
 
 def _why_not(command: Command, error: OSError) -> str:
@@ -301,16 +399,16 @@ def _why_not(command: Command, error: OSError) -> str:
     return f'cannot run "{command.words[0]}": {error.strerror} ({name})'
 
 
-def _spawn(command: Command, given: tuple[int, ...], is_terminal: bool) -> int:
+def _spawn(command: Command, given: Given, is_terminal: bool) -> int:
     program = locate(command.words[0], command.working_dir, command.env.get("PATH"))
     return os.posix_spawn(
         program,
         command.words,
         command.env,
         file_actions=[
-            _open_stdin(given[2:], is_terminal),
-            (os.POSIX_SPAWN_DUP2, given[0], 1),
-            (os.POSIX_SPAWN_DUP2, given[1], 2),
+            _open_stdin(given.stdin, is_terminal),
+            (os.POSIX_SPAWN_DUP2, given.stdout, 1),
+            *_give_stderr(given),
         ],
         setsid=True,
         setsigmask=(),
@@ -318,15 +416,29 @@ def _spawn(command: Command, given: tuple[int, ...], is_terminal: bool) -> int:
     )
 
 
+def _give_stderr(given: Given) -> list[tuple[int, int, int]]:
+    if given.report < 0:
+        return [(os.POSIX_SPAWN_DUP2, given.stderr, 2)]
+    # In this order: the report may be our descriptor 3. What is dup'ed to itself stays open.
+    return [
+        (os.POSIX_SPAWN_DUP2, given.report, stages.REPORT),
+        (os.POSIX_SPAWN_DUP2, given.stderr, stages.STDERR),
+    ]
+
+
 def _open_stdin(
-    given: tuple[int, ...], is_terminal: bool
+    stdin: int, is_terminal: bool
 ) -> tuple[int, int, str, int, int] | tuple[int, int, int]:
-    if not given:
+    if stdin < 0:
         return os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0
     if not is_terminal:
-        return os.POSIX_SPAWN_DUP2, given[0], 0
+        return os.POSIX_SPAWN_DUP2, stdin, 0
     # The first terminal that a session's leader opens becomes its controlling one (tty_ioctl(4)).
-    return os.POSIX_SPAWN_OPEN, 0, f"/proc/self/fd/{given[0]}", os.O_RDWR, 0
+    return os.POSIX_SPAWN_OPEN, 0, f"/proc/self/fd/{stdin}", os.O_RDWR, 0
+
+
+def _cannot_enter(folder: str, error: OSError) -> SpawnError:
+    return SpawnError(f'cannot enter the folder "{folder}": {error.strerror}')
 
 
 @contextmanager
@@ -338,8 +450,7 @@ def _as_the_command_wants(command: Command, nofile: tuple[int, int] | None) -> I
     try:
         os.chdir(command.working_dir)
     except OSError as error:
-        folder = command.working_dir
-        raise SpawnError(f'cannot enter the folder "{folder}": {error.strerror}') from error
+        raise _cannot_enter(command.working_dir, error) from error
     own = os.umask(command.umask)
     ours = resource.getrlimit(resource.RLIMIT_NOFILE)
     if nofile:

@@ -7,7 +7,6 @@ import os
 from msgspec.structs import replace
 
 from pairvisor.core.events import Exit
-from pairvisor.manifest.group import Member
 from pairvisor.runtime.children import TASK, Children, Command, SpawnError
 
 KEPT = 4096  # bytes of output, for a failure's detail; what is beyond is read and dropped
@@ -15,11 +14,6 @@ PIECE = 1 << 16
 
 # One that is being killed and its successor are two: neither may take the other's processes.
 _numbers = itertools.count()
-
-
-def as_member(member: Member, words: tuple[str, ...]) -> Command:
-    """The command in the member's environment, folder and umask."""
-    return Command(words, member.env, member.working_dir, member.umask)
 
 
 def as_task(owner: str, command: Command) -> tuple[str, Command]:

@@ -5,7 +5,6 @@ goes to the core with the request and comes back in what follows from it.
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -22,17 +21,14 @@ from pairvisor.core.events import (
 )
 from pairvisor.core.state import GroupPhase
 from pairvisor.manifest import signals
-from pairvisor.manifest.changes import Changes, changes
-from pairvisor.manifest.errors import ManifestError
 from pairvisor.manifest.group import Group
-from pairvisor.manifest.load import load
 from pairvisor.record import model, why
 from pairvisor.record.model import Caller
 from pairvisor.record.timeline import timeline
 from pairvisor.runtime.bell import Bell
 from pairvisor.runtime.execution import Executions
 from pairvisor.runtime.figures import Figures
-from pairvisor.runtime.folders import admit
+from pairvisor.runtime.reloading import CannotReloadError, Reloading
 from pairvisor.runtime.status import status
 from pairvisor.runtime.supervisor import Supervisor
 
@@ -76,7 +72,7 @@ class Control:
         self.is_over = False  # nothing more will happen
         self.bell = Bell()
         self.executions = Executions(supervisor.children)
-        self.on_reload: Callable[[Group], None] = lambda _: None
+        self._reloading = Reloading(supervisor, self._check_alive)
         supervisor.on_exit = self.executions.end
         self.records = supervisor.records
         self.rings = supervisor.pump.rings
@@ -86,6 +82,10 @@ class Control:
     def _wake(self) -> None:
         """On the pump's thread."""
         self._supervisor.loop.call_soon_threadsafe(self.bell.ring)
+
+    def when_reloaded(self, callback: Callable[[Group], None]) -> None:
+        """Call that with each new specification."""
+        self._reloading.on_reload = callback
 
     def check_room(self) -> None:
         """Raises TooManyError where one more can't follow."""
@@ -207,40 +207,13 @@ class Control:
         self._supervisor.children.signal(member, signum)
         return model.Answer(text=f"{what} sent to {member}", event=request)
 
-    def reload(self, by: Caller | None, *, dry_run: bool) -> model.Reload:
-        """Read the manifest anew, all or nothing. Raises ManifestError, CannotNowError."""
-        self._check_alive()
-        old = self._supervisor.group
+    async def reload(self, by: Caller | None, *, dry_run: bool) -> model.Reload:
+        """Read the manifest and the secrets anew, all or nothing. Raises ManifestError,
+        CannotNowError."""
         try:
-            new = load(self._supervisor.manifest, os.environ, os.geteuid())
-        except ManifestError as error:
-            if not dry_run:
-                self.records.reload_failed(str(error.problems[0]), by)
-            raise
-        found = changes(old, new)
-        if found.refused:
-            raise CannotNowError("; ".join(found.refused))
-        told = _told(found)
-        if found and not dry_run:
-            self._supervisor.reload(new, self.records.reloaded(told, by))
-            self._admit(old, new)
-            self.on_reload(new)
-        return model.Reload(
-            dry_run=dry_run,
-            changes=[
-                model.Change(member=c.member, action=c.action.value, keys=list(c.keys), text=c.text)
-                for c in found.members
-            ],
-            warnings=[str(warning) for warning in new.warnings],
-            text=told,
-        )
-
-    def _admit(self, old: Group, new: Group) -> None:
-        if old.control_group != new.control_group:
-            try:
-                admit(new)
-            except OSError as error:
-                self.records.fault(f"the control group can't be let in: {error.strerror}")
+            return await self._reloading.reload(by, dry_run=dry_run)
+        except CannotReloadError as error:
+            raise CannotNowError(str(error)) from None
 
     def file_changed(self, member: str, file: str) -> bool:
         """One that the member watches: it restarts, where it still can. Whether it does."""
@@ -259,12 +232,3 @@ class Control:
         return await self.executions.run(
             spec, asked.command, asked.env, sent, terminal=asked.terminal
         )
-
-
-def _told(found: Changes) -> str:
-    """All of it in a line."""
-    if not found:
-        return "nothing has changed"
-    members = [f"{change.member} {change.text}" for change in found.members]
-    group = [f"the group's {', '.join(found.group)}"] if found.group else []
-    return "; ".join([*([found.whole] if found.whole else members), *group])

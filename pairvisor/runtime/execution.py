@@ -24,8 +24,8 @@ from pairvisor.manifest import signals
 from pairvisor.manifest.group import Member
 from pairvisor.manifest.programs import ProgramError, locate
 from pairvisor.record.model import Executed
-from pairvisor.runtime.children import Children, Command, Input, SpawnError
-from pairvisor.runtime.commands import Output, as_member, as_task
+from pairvisor.runtime.children import Children, Command, Input, SpawnError, as_member
+from pairvisor.runtime.commands import Output, as_task
 
 KEPT = 64 * 1024  # bytes of output, where no descriptors were sent
 CANNOT_RUN = 126  # as shells have it

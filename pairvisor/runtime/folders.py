@@ -13,12 +13,15 @@ import stat
 from contextlib import suppress
 
 from pairvisor.manifest.group import Group, Places
-from pairvisor.runtime import removal
+from pairvisor.runtime import leftovers, mounts, removal
 
 SHARED = 0o2770  # what members put there belongs to the folder's group
+PRIVATE = 0o700  # of what members have no business in
 PASSABLE = 0o750  # of the runtime folder: its group passes through, whatever our umask
 LOCK = "lock"
+CGROUP = "cgroup"  # holds the path of the group's own
 SOCKETS = "sockets"
+RECORD = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 TRIES = 1000
 LEFT = "left-"  # of what could not be removed
 
@@ -37,7 +40,7 @@ class Folders:
     def __init__(self, places: Places) -> None:
         self.places = places
         self.lock = -1
-        self._folder = -1
+        self.folder = -1
 
     def claim(self) -> None:
         """Make the runtime folder, lock it, and leave nothing of an earlier run in it.
@@ -46,31 +49,39 @@ class Folders:
         """
         run = self.places.run
         _make_parent(os.path.dirname(run))
-        self._folder, self.lock = _lock(run)
+        self.folder, self.lock = _lock(run)
+        leftovers.sweep(run, _recorded(self.folder))
         self._clear()
-        for name, mode in ((SOCKETS, SHARED), ("volume", SHARED), ("notify", 0o700)):
-            os.mkdir(name, 0o700, dir_fd=self._folder)
-            os.chmod(name, mode, dir_fd=self._folder)
+        for name, mode in ((SOCKETS, SHARED), ("volume", SHARED), ("notify", PRIVATE)):
+            os.mkdir(name, 0o700, dir_fd=self.folder)
+            os.chmod(name, mode, dir_fd=self.folder)
+
+    def record(self, cgroup: str) -> None:
+        """Let whoever comes after us know which cgroup is the group's. Raises OSError."""
+        descriptor = os.open(CGROUP, RECORD, 0o600, dir_fd=self.folder)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(cgroup)
 
     def release(self) -> None:
         """Remove the runtime folder with all that is in it; the lock goes last.
 
-        What can't be removed, a mount or another user's file, stays, and stops no later start.
+        What can't be removed, another user's file, stays, and stops no later start.
         """
         with suppress(OSError):
+            mounts.unmount(self.places.run)
             self._clear()
-            os.unlink(LOCK, dir_fd=self._folder)
+            os.unlink(LOCK, dir_fd=self.folder)
             os.rmdir(self.places.run)  # fails if the next one has made its lock already
         os.close(self.lock)
-        os.close(self._folder)
+        os.close(self.folder)
 
     def _clear(self) -> None:
         """Remove all but the lock; what can't be is put aside, as `left-…`."""
-        remains = removal.clear(self._folder, LOCK)
+        remains = removal.clear(self.folder, LOCK)
         for name in remains:
             if not name.startswith(LEFT):
                 os.rename(
-                    name, _unused(self._folder), src_dir_fd=self._folder, dst_dir_fd=self._folder
+                    name, _unused(self.folder), src_dir_fd=self.folder, dst_dir_fd=self.folder
                 )
 
     def remove_stale_sockets(self) -> None:
@@ -79,11 +90,19 @@ class Folders:
         A member may do with the folder what it likes: what can't be looked at is let be.
         """
         with suppress(OSError):
-            folder = os.open(SOCKETS, removal.FOLDER, dir_fd=self._folder)
+            folder = os.open(SOCKETS, removal.FOLDER, dir_fd=self.folder)
             try:
                 _remove_stale(folder)
             finally:
                 os.close(folder)
+
+
+def abandoned(run: str, folder: int) -> None:
+    """Release the folder of a group whose supervisor is gone; its lock is ours by now."""
+    leftovers.sweep(run, _recorded(folder))
+    removal.clear(folder, LOCK)
+    os.unlink(LOCK, dir_fd=folder)
+    os.rmdir(run)
 
 
 def admit(group: Group) -> None:
@@ -96,6 +115,15 @@ def admit(group: Group) -> None:
     for path in (group.places.run, group.places.control):
         os.chown(path, -1, gid)
     os.chmod(group.places.control, 0o600 if allowed is None else 0o660)
+
+
+def _recorded(folder: int) -> str:
+    """The group's cgroup of an earlier life; empty where there was none."""
+    with suppress(OSError):
+        descriptor = os.open(CGROUP, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+        with open(descriptor, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    return ""
 
 
 def _unused(folder: int) -> str:

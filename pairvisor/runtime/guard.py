@@ -40,7 +40,7 @@ def fork() -> None:
     supervisor = os.fork()
     if supervisor:
         theirs.close()
-        os._exit(_watch(supervisor))
+        os._exit(_watch(supervisor, mine))
     kernel.signal_me_when_parent_dies(signal.SIGTERM)
     if os.getppid() != guard:
         os._exit(128 + signal.SIGTERM)
@@ -51,14 +51,15 @@ def fork() -> None:
     _trust = theirs
 
 
-def entrust(descriptor: int) -> None:
-    """Keep an open file (and a lock on it) alive until the guard has ended, too."""
+def entrust(lock: int, folder: int, run: str) -> None:
+    """Keep the group's lock until the guard has ended, too. If the supervisor did not release the
+    group's runtime folder, which is open and lies at `run`, the guard will."""
     if _trust is not None:
-        # In flight in a socket's queue, it needs no code in the guard: unix(7), SCM_RIGHTS.
-        socket.send_fds(_trust, [b"\0"], [descriptor])
+        # In flight in a socket's queue, they are open without a hand of the guard: unix(7).
+        socket.send_fds(_trust, [os.fsencode(run)], [lock, folder])
 
 
-def _watch(supervisor: int) -> int:
+def _watch(supervisor: int, trusted: socket.socket) -> int:
     """Pass signals on until the supervisor has ended; then end the rest. The exit status."""
     pidfd = os.pidfd_open(supervisor)
     # Blocked, it would come nevertheless; whoever started us by nohup has said that it shall not.
@@ -77,7 +78,20 @@ def _watch(supervisor: int) -> int:
         _say(f"the supervisor was killed by {name}; what is left of the group is killed")
         code = 128 - code
     is_clean = _end_descendants()
+    with suppress(OSError):
+        _release(trusted)
     return code if is_clean else code or 70
+
+
+def _release(trusted: socket.socket) -> None:
+    """What the supervisor could not take away any more: cgroups, mounts, secrets, sockets."""
+    trusted.setblocking(False)
+    run, descriptors, _, _ = socket.recv_fds(trusted, 4096, 2)
+    if not descriptors or not os.fstat(descriptors[1]).st_nlink:
+        return  # it never had the folder, or has removed it
+    from pairvisor.runtime.folders import abandoned  # noqa: PLC0415 - the guard is small till then
+
+    abandoned(os.fsdecode(run), descriptors[1])
 
 
 def _say(text: str) -> None:

@@ -3,13 +3,18 @@
 import ctypes
 import errno
 import os
+import select
 import signal
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_SET_DUMPABLE = 4
+IN_MODIFY = 2
+WATCH_EVENTS = 1 << 16  # bytes
 SIGSET = 128  # bytes of a sigset_t, of which the kernel reads the first 8
 SIGNALFD_SIGINFO = 128  # bytes; the first four are the signal's number
 STAT = 4096  # bytes; more than 52 numbers and a name can take
@@ -31,6 +36,18 @@ def become_subreaper() -> None:
 def signal_me_when_parent_dies(signum: int) -> None:
     """PR_SET_PDEATHSIG(2const); tied to the thread that forked this process."""
     _prctl(PR_SET_PDEATHSIG, signum)
+
+
+def forbid_new_privileges() -> None:
+    """From now on no program gives this process or a child more than it has
+    (PR_SET_NO_NEW_PRIVS(2const)); there is no way back."""
+    _prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def forbid_dumps() -> None:
+    """No core is written of this process's memory, and no other of this user looks into it
+    (PR_SET_DUMPABLE(2const))."""
+    _prctl(PR_SET_DUMPABLE, 0)
 
 
 def keep_descriptors() -> None:
@@ -63,6 +80,45 @@ def read_signals(descriptor: int) -> list[int]:
         starts = range(0, len(infos), SIGNALFD_SIGINFO)
         return [int.from_bytes(infos[at : at + 4], sys.byteorder) for at in starts]
     return []
+
+
+@contextmanager
+def watching(files: Iterable[str]) -> Iterator[Callable[[float], None]]:
+    """It gives what waits until one of these files has changed, or for some seconds."""
+    descriptor = watch_descriptor()
+    try:
+        for file in files:
+            watch(descriptor, file)
+        yield lambda seconds: _wait_for(descriptor, seconds)
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for(descriptor: int, seconds: float) -> None:
+    if select.select([descriptor], [], [], seconds)[0]:
+        drain(descriptor)
+
+
+def drain(descriptor: int) -> None:
+    """Forget what a descriptor that watches has to tell."""
+    with suppress(BlockingIOError):
+        os.read(descriptor, WATCH_EVENTS)
+
+
+def watch_descriptor() -> int:
+    """A descriptor that can be read once a file that it watches has changed (inotify_init1(2))."""
+    descriptor = _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    if descriptor < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"cannot watch files: {os.strerror(code)}")
+    return int(descriptor)
+
+
+def watch(descriptor: int, file: str) -> None:
+    """Raises OSError. A file that goes is not watched any more."""
+    if _libc.inotify_add_watch(descriptor, os.fsencode(file), IN_MODIFY) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), file)
 
 
 def children_of(pid: int) -> list[int]:
@@ -122,6 +178,19 @@ def start_time(pid: int) -> int:
     """When it started, in clock ticks since boot: with the pid, who it is. 0 if it is gone."""
     fields = _stat(pid)
     return int(fields[19]) if fields else 0
+
+
+def capabilities() -> int:
+    """This process's effective ones, a bit each (capabilities(7))."""
+    with open("/proc/self/status", encoding="utf-8") as file:
+        return next(int(line.split()[1], 16) for line in file if line.startswith("CapEff:"))
+
+
+def cgroup_of(pid: int) -> str:
+    """Its cgroup of version 2, below the mount; empty if it is gone, or there is none."""
+    with suppress(OSError), open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
+        return next((line[3:].rstrip("\n") for line in file if line.startswith("0::")), "")
+    return ""
 
 
 def usage(pid: int) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from msgspec import Struct
 
 from pairvisor.manifest.places import LONGEST_SOCKET, find_places
+from pairvisor.runtime.cgroup import Cgroup, find_cgroup
 from pairvisor.runtime.memory import VMSTAT
 
 PROGRAMS = ("setpriv", "prlimit", "nsenter", "unshare", "bwrap", "journalctl", "systemctl")
@@ -24,16 +25,6 @@ LONGEST_NAME = 63  # characters, whatever the folder
 SYSTEM = "/usr/sbin:/sbin"  # not on every user's PATH
 PR_GET_CHILD_SUBREAPER = 37  # linux/prctl.h
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000  # linux/sched.h
-
-
-class Cgroup(Struct, frozen=True, kw_only=True):
-    """Cgroup v2, as far as it is there for us."""
-
-    mount: str = ""  # empty: it isn't mounted
-    own: str = ""  # the folder of the cgroup that we are in
-    is_writable: bool = False
-    is_delegated: bool = False  # by systemd, which says so
-    controllers: frozenset[str] = frozenset()
 
 
 class Folder(Struct, frozen=True):
@@ -121,35 +112,6 @@ def _has_subreaper() -> bool:
     answer = ctypes.c_int()
     failed: int = ctypes.CDLL(None).prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(answer))
     return not failed
-
-
-def find_cgroup(root: str) -> Cgroup:
-    mounts = [line.split() for line in _read(f"{root}/proc/self/mountinfo").splitlines()]
-    # proc_pid_mountinfo(5): the mount point is the fifth field, the type stands behind a hyphen.
-    found = [fields[4] for fields in mounts if fields[fields.index("-") + 1] == "cgroup2"]
-    lines = _read(f"{root}/proc/self/cgroup").splitlines()
-    ours = [line[3:] for line in lines if line.startswith("0::")]
-    if not found or not ours:
-        return Cgroup()
-    mount = found[0]
-    own = f"{mount}{ours[0]}".rstrip("/")
-    here = f"{root}{own}"
-    files = ("", "/cgroup.procs", "/cgroup.subtree_control")
-    return Cgroup(
-        mount=mount,
-        own=own,
-        is_writable=all(os.access(here + file, os.W_OK) for file in files),
-        is_delegated=_is_delegated(here),
-        controllers=frozenset(_read(f"{here}/cgroup.controllers").split()),
-    )
-
-
-def _is_delegated(cgroup: str) -> bool:
-    """systemd marks what it has given away (systemd's CGROUP_DELEGATION.md)."""
-    for name in ("trusted.delegate", "user.delegate"):
-        with suppress(OSError):
-            return os.getxattr(cgroup, name) == b"1"
-    return False
 
 
 def _why_not_unshared(*flags: int) -> str:

@@ -7,14 +7,16 @@ import asyncio
 import os
 import socket
 
+from pairvisor.runtime.sharing import give
+
 MESSAGE = 4096  # bytes; a longer one is cut, as systemd does
 
 
 class Mailbox:
     """What one run of a member has said: `ready` since its start, `alive` since last asked."""
 
-    def __init__(self, path: str) -> None:
-        """Raises OSError where no socket can be bound at `path`."""
+    def __init__(self, path: str, uid: int | None) -> None:
+        """Raises OSError where no socket can be bound at `path`. `uid`: whose it is to be."""
         self.path = path
         self.ready = asyncio.Event()
         self.alive = asyncio.Event()
@@ -24,6 +26,7 @@ class Mailbox:
         self._socket.setblocking(False)
         try:
             self._socket.bind(path)
+            give(path, uid)
         except OSError:
             self._socket.close()
             raise

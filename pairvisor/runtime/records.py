@@ -5,7 +5,7 @@ of the loop. What happens before the loop runs waits for it, so that reading the
 no member.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -45,6 +45,8 @@ class Records:
         self._began = now()
         self._refused: dict[int, float] = {}
         self._troubles: dict[str, str] = {}  # by where members' lines don't get
+        self._unmet: list[str] = []
+        self._early_degraded: list[str] = []
         self.lost_lines: dict[str, int] = {}  # by member
         self.on_event: Callable[[], None] = lambda: None
         self.journal: Journal
@@ -59,6 +61,8 @@ class Records:
         self.history = History(self._folder)
         self.journal = Journal(self.history.last_id + 1)
         self._keep(self.journal.started(self._began, self.history.lost))
+        for text in self._early_degraded:
+            self._keep(self.journal.degraded(text, self._began))
         early, self._early = self._early, []
         for state, news, at in early:
             self._keep(*self.journal.tell(state, news, at))
@@ -66,7 +70,29 @@ class Records:
     @property
     def degraded(self) -> list[str]:
         """What of ours can't be done for now."""
-        return [*self.history.degraded, *self._troubles.values()]
+        return [*self.history.degraded, *self._troubles.values(), *self._unmet]
+
+    def contained(self, where: str, why: str) -> None:
+        """A member could not be put into its cgroup; or again it can, where `why` is empty."""
+        if why and where not in self._troubles:
+            self._troubles[where] = text = f"{where}: {why}"
+            self._degraded(text)
+        elif not why and self._troubles.pop(where, ""):
+            self._keep(self.journal.recovered(f"{where} is there again", now()))
+
+    def unmet(self, limits: Iterable[object]) -> None:
+        """Those that can't be held, and need not be."""
+        texts = list(map(str, limits))
+        for text in texts:
+            if text not in self._unmet:
+                self._degraded(text)
+        self._unmet = texts
+
+    def _degraded(self, text: str) -> None:
+        if self._loop is None:
+            self._early_degraded.append(text)
+        else:
+            self._keep(self.journal.degraded(text, now()))
 
     def trouble(self, where: str, why: str) -> str:
         """Members' lines don't get there, or do again where `why` is empty; that in words."""

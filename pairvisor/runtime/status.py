@@ -11,7 +11,6 @@ from pairvisor.runtime.figures import Usage
 from pairvisor.runtime.supervisor import Supervisor
 
 LAST_LINES = 20
-CONTAINMENT = "session"  # each member in one of its own, below a subreaper
 
 
 def status(supervisor: Supervisor, usage: dict[str, Usage]) -> model.Status:
@@ -23,7 +22,8 @@ def status(supervisor: Supervisor, usage: dict[str, Usage]) -> model.Status:
         state=states.group(state, finish),
         ready=state.phase is GroupPhase.RUNNING and all(map(_can_serve, state.members.values())),
         restarts=max(state.round - 1, 0),
-        containment=CONTAINMENT,
+        containment="" if finish else supervisor.provision.containment.kind,
+        why_not_contained_better=supervisor.provision.containment.why_not_better,
         manifest=supervisor.manifest,
         pid=os.getpid(),
         started_at=journal.group.started_at,
@@ -74,8 +74,9 @@ def final_status(supervisor: Supervisor) -> model.Status:
     last = status(supervisor, {})
     if last.state != "failed" or last.cause is None or last.cause.member is None:
         return last
+    redact = supervisor.provision.secrets.redact
     lines = supervisor.pump.rings.lines([last.cause.member], LAST_LINES)
-    return replace(last, last_lines=[line.message for line in lines])
+    return replace(last, last_lines=[redact(line.message) for line in lines])
 
 
 def _log(group: str, spec: Member) -> str:

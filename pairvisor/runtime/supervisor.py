@@ -25,7 +25,9 @@ from pairvisor.core.events import (
     Event,
     Exit,
     Exited,
+    HookEnded,
     InputEnded,
+    ProbeEnded,
     Reloaded,
     Spawned,
     StartRequested,
@@ -36,12 +38,13 @@ from pairvisor.core.state import STARTABLE, Phase, new, next_deadline
 from pairvisor.core.step import step
 from pairvisor.manifest.group import Group, Member, Method
 from pairvisor.runtime import kernel
-from pairvisor.runtime.children import Children, Command, SpawnError
+from pairvisor.runtime.children import SpawnError, as_member
 from pairvisor.runtime.folders import Folders
 from pairvisor.runtime.logs.pump import Pump
 from pairvisor.runtime.loop import new_loop
 from pairvisor.runtime.memory import Oom
 from pairvisor.runtime.outputs import Outputs, Streams
+from pairvisor.runtime.provision import Provision
 from pairvisor.runtime.records import Records
 
 if TYPE_CHECKING:
@@ -93,20 +96,22 @@ class Supervisor:
 
     def __init__(
         self,
-        group: Group,
+        provision: Provision,
         folders: Folders,
         pump: Pump,
         records: Records,
         front: Front,
     ) -> None:
-        self.group = group
+        self.provision = provision
+        self.group = group = provision.group
         self.manifest = os.path.abspath(group.manifest)  # we will be in other folders
         self.state = new(group)
-        self.children = Children(group.places.run)
+        self.children = provision.children
         self._folders = folders
         self.pump = pump
         self.records = records
         self._front = front
+        records.unmet(provision.unmet)
         self._outputs = Outputs(group, pump, self.children, records)
         self.on_exit: Callable[[str], None] = lambda _: None  # of a member's main process
         self._clock = Clock()
@@ -153,6 +158,7 @@ class Supervisor:
     def reload(self, group: Group, request: int) -> None:
         """Go on with this specification: the core says what that means for each member."""
         self.group = group
+        self.records.unmet(self.provision.unmet)
         self.children.make_room(len(group.members))
         self.pump.rings.keep(group.members)
         self._outputs.adopt(group)
@@ -160,9 +166,15 @@ class Supervisor:
 
     def post(self, event: Event) -> None:
         """Let the core know; what it wants done is done before this returns, or is under way."""
-        self._events.append(event)
+        self._events.append(self._redacted(event))
         if not self._is_working:
             self._work()
+
+    def _redacted(self, event: Event) -> Event:
+        """What a probe or a hook says may repeat a secret."""
+        if isinstance(event, ProbeEnded | HookEnded) and event.detail:
+            return replace(event, detail=self.provision.secrets.redact(event.detail))
+        return event
 
     def _work(self) -> None:
         self._is_working = True
@@ -254,7 +266,7 @@ class Supervisor:
         self.pump.rings.new_run(member.name, run)
 
     def _run_program(self, member: Member, run: int, env: dict[str, str], streams: Streams) -> None:
-        command = Command(member.command, env, member.working_dir, member.umask)
+        command = replace(as_member(member, member.command), env=env)
         over = partial(self._exited, member.name, run)
         output = (streams.stdout, streams.stderr)
         try:
@@ -273,7 +285,8 @@ class Supervisor:
 
     def _exited(self, member: str, run: int, end: Exit) -> None:
         if end.signal == signal.SIGKILL and self.state.members[member].phase in STARTABLE:
-            end = replace(end, out_of_memory=self._oom.happened())
+            known = self.provision.containment.out_of_memory(member)
+            end = replace(end, out_of_memory=self._oom.happened() if known is None else known)
         self.on_exit(member)
         self.post(Exited(member, run, end, _noise()))
 
@@ -293,12 +306,19 @@ class Supervisor:
         # Blocked since the guard was forked, so the pump's thread doesn't take them either.
         signals = kernel.signal_descriptor(HANDLED)
         loop.add_reader(signals, self._signalled, signals)
+        emptied = self.provision.containment.listen()
+        if emptied >= 0:
+            loop.add_reader(emptied, self._emptied_somewhere, emptied)
         put_off, self._put_off = self._put_off, []
         for effect in put_off:
             self._catch_up(effect)
         self.children.reap()
         self._front.begin(self)
         self._arm()
+
+    def _emptied_somewhere(self, descriptor: int) -> None:
+        kernel.drain(descriptor)
+        self.children.reap()
 
     def _catch_up(self, effect: Late) -> None:
         """What was put off may be out of date: one before it may have stopped the group."""

@@ -9,7 +9,7 @@ from pairvisor.core.events import Event, HookEnded
 from pairvisor.core.state import GroupState
 from pairvisor.manifest.group import Member, Method
 from pairvisor.runtime import commands
-from pairvisor.runtime.children import Children, Command
+from pairvisor.runtime.children import Children, Command, as_member
 from pairvisor.runtime.mailbox import Mailbox
 from pairvisor.runtime.prober import Prober, raise_fault
 from pairvisor.runtime.probes import About
@@ -45,7 +45,8 @@ class Tasks:
         """A socket for this run's sd_notify messages; its path. Raises OSError."""
         if old := self._mailboxes.pop(member.name, None):
             old.close()
-        mailbox = Mailbox(f"{self._state.spec.places.notify}/{member.name}")
+        path = f"{self._state.spec.places.notify}/{member.name}"
+        mailbox = Mailbox(path, member.identity.uid)
         self._mailboxes[member.name] = mailbox
         return mailbox.path
 
@@ -77,7 +78,7 @@ class Tasks:
     def _run_hook(self, effect: do.RunHook) -> None:
         # As the member is now: a reload may come before the task's first step.
         member = self._state.members[effect.member].spec
-        command = commands.as_member(member, member.hooks[effect.hook])
+        command = as_member(member, member.hooks[effect.hook])
         task = asyncio.get_running_loop().create_task(self._hook(effect, command))
         self._hooks[effect.member] = task
         task.add_done_callback(raise_fault)

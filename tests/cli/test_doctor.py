@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from pairvisor.cli.doctor import Check, diagnose
 from pairvisor.cli.verdicts import THINGS
-from pairvisor.runtime.machine import Cgroup, Folder, Machine, find_cgroup, why_unusable
+from pairvisor.runtime.cgroup import Cgroup, find_cgroup
+from pairvisor.runtime.machine import Folder, Machine, why_unusable
 from tests.cli.conftest import PROGRAM, Cli, Open
 from tests.cli.terminal import colours
 
@@ -83,10 +84,15 @@ def test_a_machine_that_has_all() -> None:
             {"cgroup": replace(CGROUP, mount="/sys/fs/cgroup/unified")},
             "cgroup v2",
             "degraded",
-            "beside version 1",
+            "version 1 has the limits",
         ),
         ({"cgroup": replace(CGROUP, is_writable=False)}, "cgroup v2", "degraded", "Delegate=yes"),
-        ({"cgroup": replace(CGROUP, is_delegated=False)}, "cgroup v2", "degraded", "Delegate=yes"),
+        (
+            {"cgroup": replace(CGROUP, is_delegated=False, is_systemds=True)},
+            "cgroup v2",
+            "degraded",
+            "Delegate=yes",
+        ),
         (
             {"cgroup": replace(CGROUP, controllers=frozenset({"memory"}))},
             "cgroup v2",
@@ -231,9 +237,8 @@ def test_the_cgroup_is_found(tmp_path: Path, mountinfo: str, cgroup: str, own: s
         folder = tmp_path / own[1:]
         folder.mkdir(parents=True)
         (folder / "cgroup.controllers").write_text("cpu memory\n")
-        (folder / "cgroup.procs").touch()
         assert not find_cgroup(str(tmp_path)).is_writable
-        (folder / "cgroup.subtree_control").touch()
+        (folder / "cgroup.procs").touch()
     group = find_cgroup(str(tmp_path))
     assert group.own == own
     assert group.is_writable is bool(own)

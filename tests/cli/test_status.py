@@ -153,12 +153,13 @@ def test_of_a_real_group(cli: Cli, start: Start) -> None:
     group.read_until("web is ready")
     ran = cli.run("status")
     assert (ran.returncode, ran.stderr) == (0, "")
-    head, titles, tls, web = ran.stdout.splitlines()
+    head, titles, tls, web, containment = ran.stdout.splitlines()
     assert re.fullmatch(r"shop: starting, not ready, waits for tls, up \S+, no restarts", head)
     assert titles.split() == "MEMBER ROLE STATE READY PID UP RESTARTS CPU MEMORY".split()
     assert tls.split()[:4] == ["tls", "sidecar", "starting", "no"]
     assert web.split()[:4] == ["web", "primary", "running", "yes"]
     assert int(web.split()[4]) == group.main("web")
+    assert re.fullmatch(r"containment: (cgroup|session \(.+\))", containment)
 
 
 def test_as_json_it_is_the_document(cli: Cli, start: Start) -> None:

@@ -20,10 +20,10 @@ Refuser = Callable[..., list[str]]
 def resolved(tmp_path: Path) -> Loader:
     """Load a manifest's text as shop.toml; variables are added to a small environment."""
 
-    def load_text(text: str, **environ: str) -> Group:
+    def load_text(text: str, uid: int = USER, **environ: str) -> Group:
         manifest = tmp_path / "shop.toml"
         manifest.write_text(text)
-        return load(manifest, ENVIRON | environ, USER)
+        return load(manifest, ENVIRON | environ, uid)
 
     return load_text
 

@@ -11,6 +11,7 @@ from pairvisor.manifest.changes import (
     COMPARED_BELOW,
     FROM_NEXT_START,
     FROM_NOW,
+    TOLD,
     Action,
     Changes,
     changes,
@@ -22,11 +23,13 @@ from pairvisor.manifest.group import (
     Gate,
     Group,
     Hook,
+    Limits,
     Log,
     Member,
     Method,
     Places,
     Probe,
+    ProcessLimits,
     Purpose,
     Restart,
     Role,
@@ -132,9 +135,10 @@ def test_a_probe_that_heard_its_member_goes_on_with_other_times() -> None:
 def test_every_field_of_a_member_has_its_say() -> None:
     """One that is forgotten here restarts its member, which is never wrong."""
     named = {*FROM_NOW, *FROM_NEXT_START, *COMPARED_BELOW}
-    assert named < {field.name for field in fields(Member)}
+    assert named - {TOLD} < {field.name for field in fields(Member)}
     others: dict[type, Any] = {str: "x", int: 77, float: 77.0, tuple: ("x",), frozenset: {7}}
-    others |= {Log: Log(drops=True), NoneType: Feed(("x",))}
+    others |= {Log: Log(drops=True), NoneType: Feed(("x",)), Limits: Limits(pids=1)}
+    others |= {ProcessLimits: ProcessLimits(nice=1)}
     for field in fields(Member):
         value = getattr(OLD, field.name)
         if field.name not in {*COMPARED_BELOW, "role", "on_exit", "on_success", "on_failure"}:

@@ -81,7 +81,7 @@ def test_examples_load(example: str, resolved: Loader, tmp_path: Path) -> None:
     ) in "shop check announce drain clean-up ship proxy migrate gunicorn nginx vector".split():
         for folder in (tmp_path, tmp_path / "web"):
             (folder / program).symlink_to("/bin/sleep")
-    group = resolved(example, PATH=f"{tmp_path}:/usr/bin:/bin")
+    group = resolved(example, uid=0, PATH=f"{tmp_path}:/usr/bin:/bin")
     assert group.warnings == ()
 
 
@@ -113,5 +113,5 @@ def test_the_schema_is_one_and_describes() -> None:
     stop = whole["$defs"]["Stop"]["properties"]["signal"]
     assert stop["default"] == "SIGTERM"
     assert "SIGCONT" in stop["description"]
-    user = whole["$defs"]["Primary"]["properties"]["user"]
-    assert user["description"].startswith("Not supported yet.")
+    overlap = whole["$defs"]["Primary"]["properties"]["restart_mode"]
+    assert overlap["description"].startswith("Not supported yet.")

@@ -235,7 +235,7 @@ def test_a_folder_that_is_swapped_for_a_link_meanwhile_leads_nowhere(tmp_path: P
     assert (precious / "in").is_dir()
 
 
-def test_a_deep_tree_breaks_neither_the_end_nor_the_next_start(tmp_path: Path) -> None:
+def test_a_deep_tree_breaks_neither_the_guards_end_nor_the_groups(tmp_path: Path) -> None:
     (tmp_path / "deep.py").write_text(DEEP)
     manifest = f"""
     [primary]
@@ -244,10 +244,10 @@ def test_a_deep_tree_breaks_neither_the_end_nor_the_next_start(tmp_path: Path) -
     """
     with up(tmp_path, manifest) as group:
         group.read_until("deep$")
+        left = group.run
         os.kill(group.supervisor, signal.SIGKILL)
         gone(group.guard)
-        left = group.run
-    assert left.exists()
+    assert not left.exists()
     with up(tmp_path, manifest) as group:
         group.read_until("deep$")
         assert group.stop() == 0

@@ -1,0 +1,70 @@
+"""What members of different users share: access control lists (acl(5)) let in each of them, and
+nobody else, whatever umask they have; a Unix group would let in all that are in it.
+"""
+
+import errno
+import os
+import struct
+from collections.abc import Iterable
+
+from pairvisor.manifest.group import Group
+from pairvisor.runtime.folders import PASSABLE, PRIVATE, SHARED
+
+ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
+VERSION = 2  # linux/posix_acl_xattr.h
+USER_OBJ, USER, GROUP_OBJ, MASK, OTHER = 1, 2, 4, 16, 32
+NOBODY = 0xFFFFFFFF
+ALL, PASS = 7, 1
+
+
+class SharingError(Exception):
+    """Why members of different users can't share."""
+
+
+def users(group: Group) -> list[int]:
+    """Those of members that are not ours."""
+    ours = os.geteuid()
+    uids = {member.identity.uid for member in group.members.values()}
+    return sorted(uid for uid in uids if uid is not None and uid != ours)
+
+
+def give(target: str | int, uid: int | None) -> None:
+    """Make it the user's own. Raises OSError."""
+    if uid is not None:
+        os.chown(target, uid, -1)
+
+
+def share(group: Group) -> None:
+    """Let the members' users pass through the runtime folder, and use what is shared in it.
+    Raises SharingError."""
+    uids = users(group)
+    if not uids:
+        return
+    places = group.places
+    try:
+        for folder, mode in ((places.run, PASSABLE), (places.notify, PRIVATE)):
+            os.setxattr(folder, ACCESS, _acl(mode, uids, PASS))
+        shared = {places.sockets: SHARED, places.volume: SHARED}
+        for folder, mode in (shared | {v.path: v.mode for v in group.volumes.values()}).items():
+            os.setxattr(folder, ACCESS, _acl(mode, uids, ALL))
+            os.setxattr(folder, DEFAULT, _acl(mode, uids, ALL))
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        raise SharingError(
+            f"members of different users can't share {folder}: its file system has no access "
+            "control lists (mount it with them, or run all members as one user)"
+        ) from None
+
+
+def _acl(mode: int, uids: Iterable[int], rights: int) -> bytes:
+    """In the kernel's form: a version, then a tag, rights and an id for each entry, in order."""
+    group = mode >> 3 & 7
+    entries = [
+        (USER_OBJ, mode >> 6 & 7, NOBODY),
+        *((USER, rights, uid) for uid in uids),
+        (GROUP_OBJ, group, NOBODY),
+        (MASK, group | rights, NOBODY),
+        (OTHER, mode & 7, NOBODY),
+    ]
+    return struct.pack("<I", VERSION) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
