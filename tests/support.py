@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from pairvisor.runtime import cgroup
+
 needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 WITHIN = 20.0  # seconds; ten times and more what anything here usually takes
 
@@ -58,6 +60,12 @@ def kill_left(pids: Iterable[int]) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def remove_cgroups(runtime: Path) -> None:
+    """Those of groups whose guards were killed, too: else their next starts would do it."""
+    for recorded in runtime.glob("pairvisor/*/cgroup"):
+        cgroup.sweep(recorded.read_text())
 
 
 class Up:
@@ -192,6 +200,7 @@ def up(
         left = group.processes()
         kill_left([group.guard, *left] if group.popen.poll() is None else left)
         group.popen.wait()
+        remove_cgroups(runtime)
         if group.popen.stdout is not None:
             group.popen.stdout.close()
 

@@ -1,0 +1,1 @@
+"""What needs a real systemd, or cgroup v2 with its controllers."""
