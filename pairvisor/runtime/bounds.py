@@ -11,6 +11,7 @@ from pairvisor.manifest.group import ProcessLimits
 from pairvisor.runtime import kernel
 
 CAP_SYS_NICE, CAP_SYS_RESOURCE = 23, 24  # linux/capability.h
+PROTECTED = -900  # an oom_score_adj, of at least -1000
 OOM_SCORE = "/proc/self/oom_score_adj"
 
 
@@ -50,6 +51,25 @@ def oom_score() -> int:
     """Our own oom_score_adj (proc_pid_oom_score_adj(5))."""
     with open(OOM_SCORE, encoding="ascii") as file:
         return int(file.read())
+
+
+def protect() -> int | None:
+    """Let the kernel take somebody else when memory runs out; what we were at before, where that
+    could be done. Our children are to be at that: what we are, they inherit."""
+    before = oom_score()
+    if before <= PROTECTED:
+        return None
+    try:
+        set_oom_score(PROTECTED)
+    except OSError:
+        return None
+    return before
+
+
+def set_oom_score(score: int) -> None:
+    """Raises OSError where we may not be so low."""
+    with open(OOM_SCORE, "w", encoding="ascii") as file:
+        file.write(str(score))
 
 
 def without(limits: ProcessLimits, names: dict[str, str]) -> ProcessLimits:

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from pairvisor.core.events import Exit
 from pairvisor.manifest.group import Identity, Member, ProcessLimits
 from pairvisor.manifest.programs import ProgramError, find_program, locate
-from pairvisor.runtime import kernel, stages, trees, trial
+from pairvisor.runtime import bounds, kernel, stages, trees, trial
 from pairvisor.runtime.containment import Containment, Sessions
 
 DESCRIPTORS = 8  # as many as a member needs of ours at most: pidfd, pipes, socket, a probe's
@@ -97,7 +97,8 @@ class Children:
     """All of them. An owner is a member's name, or MEMBER/WORD for a probe or a hook of it.
 
     `run` is the group's runtime folder, which every member has as PAIRVISOR_RUN.
-    `is_unprivileged`: none gets new privileges, as we can't (see `stages`).
+    `is_unprivileged`: none gets new privileges, as we can't (see `stages`). `oom_score`: the
+    oom_score_adj that they begin with, where we have another.
     """
 
     _nofile: tuple[int, int] | None = None  # what children get, where ours had to be raised
@@ -105,11 +106,17 @@ class Children:
     _highest = sys.maxsize  # a descriptor that may still be for a child; what is above is ours
 
     def __init__(
-        self, run: str, containment: Containment | None = None, *, is_unprivileged: bool = False
+        self,
+        run: str,
+        containment: Containment | None = None,
+        *,
+        is_unprivileged: bool = False,
+        oom_score: int | None = None,
     ) -> None:
         self._run = run
         self._containment = containment or Sessions()
         self._is_unprivileged = is_unprivileged
+        self._oom_score = oom_score
         self._by_pid: dict[int, Child] = {}
         self._by_owner: dict[str, Child] = {}
         self._sessions: dict[int, str] = {}  # whose; kept until the owner's tree is empty
@@ -189,8 +196,24 @@ class Children:
     def _spawn(self, command: Command, given: Given, is_terminal: bool) -> int:
         if max(given) > self._highest:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        with _as_the_command_wants(command, self._nofile), self._below(given) as low:
+        with (
+            _as_the_command_wants(command, self._nofile),
+            self._unprotected(),
+            self._below(given) as low,
+        ):
             return _spawn(command, low, is_terminal)
+
+    @contextmanager
+    def _unprotected(self) -> Iterator[None]:
+        """As likely to be chosen when memory runs out as we were."""
+        if self._oom_score is None:
+            yield
+            return
+        bounds.set_oom_score(self._oom_score)
+        try:
+            yield
+        finally:
+            bounds.set_oom_score(bounds.PROTECTED)
 
     @contextmanager
     def _below(self, given: Given) -> Iterator[Given]:

@@ -38,7 +38,10 @@ class Provision:
         if group.is_unprivileged:
             kernel.forbid_new_privileges()
         self.children = Children(
-            group.places.run, self.containment, is_unprivileged=group.is_unprivileged
+            group.places.run,
+            self.containment,
+            is_unprivileged=group.is_unprivileged,
+            oom_score=bounds.protect(),
         )
         try:
             self.group = self.hold(group)

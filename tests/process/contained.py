@@ -1,7 +1,5 @@
 """Both containments, for tests that have to hold with each: wrappers for `up`."""
 
-from typing import Any
-
 import pytest
 
 from pairvisor.runtime.cgroup import find_cgroup
@@ -19,7 +17,7 @@ def wrapper(containment: str) -> tuple[str, ...]:
     return HIDDEN if containment == "session" and not WHY_NO_CGROUP else ()
 
 
-def each_containment() -> Any:
+def each_containment() -> pytest.MarkDecorator:
     """Parametrizes a test by `containment`."""
     cgroup = pytest.param("cgroup", marks=needs_cgroup)
     return pytest.mark.parametrize("containment", [cgroup, "session"])

@@ -193,7 +193,7 @@ SHARE = """
     user = "daemon"
     ready = { file = "a" }
     [primary]
-    command = ["sh", "-c", "cd ${volume}; cat a; echo b >>a; echo x >${sockets}/b; echo up; sleep 999"]
+    command = ["sh", "-c", "cd ${volume}; cat a; echo b>>a; >${sockets}/b; echo up; sleep 99"]
     user = "nobody"
 """
 

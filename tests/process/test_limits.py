@@ -4,7 +4,7 @@ machine that has them: see tests/systemd.
 | promise | test |
 | --- | --- |
 | each process has its limits, from its first instruction on | test_a_process_* |
-| a limit that can't be held refuses the start, or is said | test_a_limit_that_*, test_what_need_not_* |
+| one that can't be held refuses the start, or is said | test_a_limit_that_*, test_what_need_* |
 | a sidecar is not killed before the primary for want of memory | test_oom_scores |
 """
 

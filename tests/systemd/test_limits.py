@@ -133,14 +133,14 @@ limits = { pids = 50 }
 """)
     script = """
 systemd-run --quiet --scope -p Delegate=yes /usr/bin/python3 -m pairvisor up & sleep 0
-pairvisor status --wait ready >/dev/null; until pgrep -f 'sleep 1234'; do :; done
+pairvisor status --wait ready >/dev/null; until pgrep -xf 'sleep 1234'; do :; done
 kill -STOP $(pgrep -f 'pairvisor up'); kill -9 $(pgrep -f 'pairvisor up')
-echo strays: $(pgrep -fc 'sleep 1234')
+echo strays: $(pgrep -xfc 'sleep 1234')
 $UNIT up & PID=$!
-pairvisor status --wait ready >/dev/null; until [ $(pgrep -fc 'sleep 1234') = 1 ]; do :; done
-echo strays then: $(pgrep -fc 'sleep 1234')
+pairvisor status --wait ready >/dev/null; until [ $(pgrep -xfc 'sleep 1234') = 1 ]; do :; done
+echo strays then: $(pgrep -xfc 'sleep 1234')
 pairvisor down; wait $PID; echo status: $?
-echo strays at last: $(pgrep -fc 'sleep 1234')
+echo strays at last: $(pgrep -xfc 'sleep 1234')
 """
     said = run(tmp_path, script + LEFT)
     assert "strays: 1" in said
