@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from pairvisor.runtime import cgroup
+from pairvisor.runtime import cgroup, kernel
 
 needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 WITHIN = 20.0  # seconds; ten times and more what anything here usually takes
@@ -197,8 +197,9 @@ def up(
     try:
         yield group
     finally:
-        left = group.processes()
-        kill_left([group.guard, *left] if group.popen.poll() is None else left)
+        # The guard, the supervisor at once, so that neither does anything about it; then the rest.
+        pair = [group.guard, *kernel.children_of(group.guard)] if group.popen.poll() is None else []
+        kill_left([*pair, *group.processes()])
         group.popen.wait()
         remove_cgroups(runtime)
         if group.popen.stdout is not None:
