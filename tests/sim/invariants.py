@@ -29,6 +29,7 @@ from tests.sim.history import LAST_CALL, RESTING, History, Life, Restarts
 from tests.sim.world import Entry, StuckError, World
 
 LEAVE = 1.0  # seconds; not imported, so that a change of the core's shows
+PATIENCE = 10.0  # seconds; likewise
 ROUNDING = 1e-6  # seconds; sums of floats differ in their last digits
 TIMEOUTS = frozenset({Reason.START_TIMEOUT, Reason.TIMEOUT, Reason.MAX_RUNTIME, Reason.UNKILLABLE})
 GROUP_MOVES = {
@@ -268,6 +269,15 @@ def killed_in_time(judge: Judge, _: Entry, effect: do.Kill) -> Wrong:
     if early > ROUNDING:
         return f"killed {early:g} s too early"
     return f"killed {late:g} s too late" if late > ROUNDING else None
+
+
+def given_up_in_time(judge: Judge, _: Entry, effect: do.Moved) -> Wrong:
+    """What was sent SIGKILL has ten seconds before it counts as unkillable: no less, no more."""
+    if effect.phase is not Phase.UNKILLABLE:
+        return None
+    late = judge.history.now - judge.life(effect).killed_at - PATIENCE
+    fine = -ROUNDING <= late <= judge.world.lagged + ROUNDING
+    return None if fine else f"{late:g} s too late"
 
 
 def note_a_killed_primary(judge: Judge, _: Entry, effect: do.Kill) -> Wrong:
@@ -556,11 +566,11 @@ def picture(world: World) -> str:
     return f"{group} {sorted(state.unsettled - set(state.gone))} {members}"
 
 
-def a_stop_reaches_the_end(world: World, *, patience: float = 10.0) -> do.Finish:
+def a_stop_reaches_the_end(world: World) -> do.Finish:
     """From any state, a stop and time lead to the end: within the grace, the last call, and
     twice the patience with what can't be killed; in a bounded number of steps."""
     world.stop()
-    latest = world.now + world.state.spec.grace + LAST_CALL + 2 * patience + ROUNDING
+    latest = world.now + world.state.spec.grace + LAST_CALL + 2 * PATIENCE + ROUNDING
     try:
         finish = world.run_to_the_end(steps=100 * len(world.state.members) + 100)
     except StuckError as stuck:
@@ -577,7 +587,12 @@ OF_EFFECTS: dict[type, tuple[Callable[..., Wrong], ...]] = {
     do.Signal: (order_down, told_once, signalled_behind_its_input, asked.a_reload_ends_in_order),
     do.RunHook: (order_down, one_hook_at_a_time, asked.a_reload_ends_in_order),
     do.Kill: (killed_in_time, note_a_killed_primary),
-    do.Moved: (phases_move_along_the_table, member_backoff, asked.causes_name_their_request),
+    do.Moved: (
+        phases_move_along_the_table,
+        given_up_in_time,
+        member_backoff,
+        asked.causes_name_their_request,
+    ),
     do.GroupMoved: (
         groups_move_along_theirs,
         no_restart_after_a_stop,

@@ -2,13 +2,20 @@
 
 from itertools import pairwise
 from math import inf
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 
 from pairvisor.core import effects as do
-from pairvisor.core.events import Exit, HookEnded, ProbeEnded, Spawned
-from pairvisor.core.state import Cause, Goal, GroupPhase, Reason, next_deadline
+from pairvisor.core.events import (
+    Exit,
+    HookEnded,
+    MemberRestartRequested,
+    MemberStopRequested,
+    ProbeEnded,
+    Spawned,
+)
+from pairvisor.core.state import Cause, Goal, GroupPhase, Phase, Reason, next_deadline
 from pairvisor.manifest.group import Fate, Gate, Hook, Member, Method, Probe, Purpose, Restart
 from tests.sim.invariants import Judge, a_stop_reaches_the_end, stale_events_change_nothing
 from tests.sim.scripts import Command, Script
@@ -542,15 +549,53 @@ def test_one_that_cannot_be_killed_does_not_keep_the_others_up() -> None:
     world.stop()
     assert ended(world) == ("failed", 137, "app")
     assert phases(world) == {"app": "unkillable", "a": "ended"}
+    assert world.now == 15
+
+
+def test_those_before_one_that_cannot_be_killed_are_told_once_it_was_given_up() -> None:
+    frozen = Script(drains=inf, dies_within=inf)
+    spec = group(sidecar("a"), primary("a", stop_grace=1), sidecar("b", "app"), grace=60)
+    world = up(spec, {"app": frozen})
+    world.stop()
+    assert ended(world) == ("failed", 137, "app")
+    assert orders(world, since=0.1) == ["kill app", "signal a"]
+    assert (times(world, "kill app"), times(world, "signal a")) == ([1], [11])
+
+
+def test_a_first_failure_is_the_cause_whatever_can_not_be_killed_then() -> None:
+    frozen = Script(drains=inf, dies_within=inf)
+    app = primary("a", on_failure=Fate.TEARDOWN)
+    world = up(group(sidecar("a"), app, grace=5), {"a": frozen, "app": leaves(1, code=3)})
+    assert ended(world) == ("failed", 3, "app")
 
 
 def test_one_that_cannot_be_killed_alone_ends_the_group() -> None:
     sick = sidecar("a", probes=probe("live", failures=1), on_failure=Fate.RESTART, stop_grace=1)
     frozen = Script(sick_after=3, drains=inf, dies_within=inf)
     world = play(group(sick, primary("a")), {"a": frozen})
-    outcome, status, member = ended(world)
-    assert (outcome, member) == ("failed", "a")
-    assert status > 0
+    assert ended(world) == ("failed", 1, "a")
+    assert times(world, "spawn a") == [0]
+
+
+@pytest.mark.parametrize("request_", [MemberRestartRequested, MemberStopRequested])
+def test_what_was_asked_of_one_that_cannot_be_killed_ends_the_group(
+    request_: type[MemberRestartRequested | MemberStopRequested],
+) -> None:
+    """Never two of a member: what is left of the last run could write where the next one does."""
+    frozen = Script(drains=inf, dies_within=inf)
+    world = up(group(sidecar("a", stop_grace=1), primary("a")), {"a": frozen})
+    world.ask(lambda number: request_("a", number))
+    assert ended(world) == ("failed", 1, "a")
+    assert (times(world, "spawn a"), times(world, "signal app")) == ([0], [11])
+
+
+def test_one_that_dies_before_it_is_given_up_is_an_end_like_others() -> None:
+    slow = Script(drains=inf, dies_within=9.75)
+    world = up(group(sidecar("a", stop_grace=1), primary("a")), {"a": slow})
+    world.ask(lambda number: MemberRestartRequested("a", number))
+    world.run(20)
+    assert times(world, "spawn a") == [0, 10.75]
+    assert phases(world) == {"a": "running", "app": "running"}
 
 
 def test_of_two_that_cannot_be_killed_the_first_is_the_cause() -> None:
@@ -563,8 +608,26 @@ def test_of_two_that_cannot_be_killed_the_first_is_the_cause() -> None:
 def test_one_that_dies_after_all_is_gone_but_its_group_does_not_go_on() -> None:
     slow = Script(drains=inf, dies_within=11)
     world = play(group(sidecar("a"), primary("a"), grace=5), {"a": slow, "app": leaves(1, 1)})
-    assert ended(world)[:2] == ("failed", 137)
+    assert ended(world) == ("failed", 137, "a")
     assert len(times(world, "spawn app")) == 1
+
+
+def test_a_late_death_is_noted_and_nothing_else() -> None:
+    """The others still stop; its hook is not run, as what waited for its end has gone on."""
+    late = Script(drains=inf, dies_within=11, left=2)
+    side = sidecar("a", stop_grace=1, hooks=hooks("post_stop"))
+    world = up(group(side, primary(), grace=30), {"a": late, "app": Script(drains=25)})
+    world.stop()
+    world.run(12)
+    assert phases(world)["a"] == "ended"
+    assert ended(world) == ("failed", 137, "a")
+    assert "post_stop a" not in orders(world)
+    moved = [e.phase for x in world.journal for e in x.effects if _is_of(e, "a")]
+    assert moved[-3:] == [Phase.KILLING, Phase.UNKILLABLE, Phase.ENDED]
+
+
+def _is_of(effect: do.Effect, member: str) -> TypeGuard[do.Moved]:
+    return isinstance(effect, do.Moved) and effect.member == member
 
 
 def test_what_a_daemon_leaves_behind_is_killed_and_told() -> None:

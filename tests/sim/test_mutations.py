@@ -122,6 +122,27 @@ MUTATIONS = [
         "restarts beside what can't be killed", "stopping", " or _has_unkillable(group):", ":"
     ),
     Mutation(
+        "what does not die is waited for",
+        "stopping",
+        "now + PATIENCE, member.cause",
+        "inf, member.cause",
+    ),
+    Mutation("what it left is waited for", "step", "EMPTYING, now + stopping.PATIENCE", "EMPTYING"),
+    Mutation("given up at once", "stopping", "PATIENCE = 10.0", "PATIENCE = 0.125"),
+    Mutation(
+        "others wait for what can't be killed",
+        "stopping",
+        "        release(group, [member], now)\n    else:\n        stop_group",
+        "        pass\n    else:\n        stop_group",
+    ),
+    Mutation(
+        "the group goes on beside what can't be killed",
+        "stopping",
+        "        release(group, [member], now)\n    else:\n        stop_group(group, Goal.FAIL",
+        "        release(group, [member], now)\n    elif member is group.primary:\n"
+        "        stop_group(group, Goal.FAIL",
+    ),
+    Mutation(
         "a killed primary is fine", "stopping", "if member is group.primary and", "if None and"
     ),
     Mutation("a failure is 0", "stopping", "(end.status if end else 1) or 1", "0"),
