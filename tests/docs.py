@@ -43,8 +43,8 @@ STATUSES = {
     str(exits.NOT_RUNNING): "no such group is running",
     str(
         exits.INTERNAL
-    ): "an internal error, a bug of pairvisor; the group was killed; or a group's "
-    "supervisor does not answer",
+    ): "an internal error, a bug of pairvisor; the group was killed; a member that can't be "
+    "killed; or a group's supervisor does not answer",
     str(exits.CANNOT_CREATE): "the group's runtime folder can't be made, or isn't safe to use",
     str(exits.ALREADY_RUNNING): "the group is running already",
     str(exits.NOT_PERMITTED): "this user may not control that group",

@@ -6,7 +6,7 @@ from typing import NoReturn
 NO = 1  # the answer is no
 USAGE = 2  # as click has it
 NOT_RUNNING = 69  # EX_UNAVAILABLE
-INTERNAL = 70  # EX_SOFTWARE
+INTERNAL = 70  # EX_SOFTWARE; of a group also that it can't be killed: core.stopping
 CANNOT_CREATE = 73  # EX_CANTCREAT
 ALREADY_RUNNING = 75  # EX_TEMPFAIL
 NOT_PERMITTED = 77  # EX_NOPERM

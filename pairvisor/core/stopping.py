@@ -32,6 +32,7 @@ ON_GRACE = frozenset({Phase.PRE_STOP, Phase.DRAINING, Phase.STOPPING, Phase.POST
 LAST_CALL = 2.0  # seconds between the last stop signals and the last SIGKILL
 LEAVE = 1.0  # seconds to end by itself at the end of its input, as filters do
 PATIENCE = 10.0  # seconds after SIGKILL before a process counts as unkillable
+STATUS = {Reason.NOT_STOPPED: 128 + 9, Reason.UNKILLABLE: 70}  # SIGKILL's; EX_SOFTWARE
 
 
 def stop_group(group: GroupState, goal: Goal, cause: Cause | None, now: float) -> None:
@@ -320,12 +321,18 @@ def _finish(group: GroupState) -> None:
 
 
 def result(group: GroupState) -> do.Finish:
-    """How it ended and the exit status: the cause's code, or 128 + its signal."""
+    """How it ended and the exit status: the cause's, where it went badly."""
     if group.goal is Goal.FAIL:
-        end = group.cause.exit if group.cause else None
-        return do.Finish(do.Outcome.FAILED, (end.status if end else 1) or 1, group.cause)
+        return do.Finish(do.Outcome.FAILED, _status(group.cause), group.cause)
     if group.killed is not None:
-        return do.Finish(do.Outcome.FAILED, 128 + 9, group.killed)
+        return do.Finish(do.Outcome.FAILED, _status(group.killed), group.killed)
     if group.goal is Goal.SUCCEED:
         return do.Finish(do.Outcome.SUCCEEDED, 0, group.cause)
     return do.Finish(do.Outcome.STOPPED, 0, group.cause)
+
+
+def _status(cause: Cause | None) -> int:
+    """Its exit's code, or 128 + its signal; or what stands for its reason. Never 0."""
+    if cause is None:
+        return 1
+    return (cause.exit.status if cause.exit else STATUS.get(cause.reason, 1)) or 1

@@ -425,6 +425,9 @@ def cause_at_the_end(judge: Judge, _: Entry, effect: do.Finish) -> Wrong:
 OVERRULING = frozenset({Reason.MAX_RUNTIME, Reason.NOT_STOPPED, Reason.UNKILLABLE})
 
 
+STATUS = {Reason.NOT_STOPPED: 137, Reason.UNKILLABLE: 70}  # of causes that have no exit
+
+
 def exit_status(_: Judge, __: Entry, effect: do.Finish) -> Wrong:
     """0 after a success or an asked stop; else the cause's code, or 128 + its signal, never 0."""
     if effect.outcome is not do.Outcome.FAILED:
@@ -433,7 +436,8 @@ def exit_status(_: Judge, __: Entry, effect: do.Finish) -> Wrong:
         return "a failure without a cause"
     end = effect.cause.exit
     if end is None or end.error is not None:
-        return None if effect.status in (1, 126, 137) else "neither 1 nor 137"
+        expected = 126 if end is not None else STATUS.get(effect.cause.reason, 1)
+        return None if effect.status == expected else f"not {expected}"
     expected = end.code if end.code is not None else 128 + (end.signal or 0)
     return None if effect.status == (expected or 1) else f"not {expected}"
 

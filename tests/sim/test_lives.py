@@ -547,7 +547,7 @@ def test_one_that_cannot_be_killed_does_not_keep_the_others_up() -> None:
     frozen = Script(drains=inf, dies_within=inf)
     world = up(group(sidecar("a"), primary("a"), grace=5), {"app": frozen})
     world.stop()
-    assert ended(world) == ("failed", 137, "app")
+    assert ended(world) == ("failed", 70, "app")
     assert phases(world) == {"app": "unkillable", "a": "ended"}
     assert world.now == 15
 
@@ -557,7 +557,7 @@ def test_those_before_one_that_cannot_be_killed_are_told_once_it_was_given_up() 
     spec = group(sidecar("a"), primary("a", stop_grace=1), sidecar("b", "app"), grace=60)
     world = up(spec, {"app": frozen})
     world.stop()
-    assert ended(world) == ("failed", 137, "app")
+    assert ended(world) == ("failed", 70, "app")
     assert orders(world, since=0.1) == ["kill app", "signal a"]
     assert (times(world, "kill app"), times(world, "signal a")) == ([1], [11])
 
@@ -573,7 +573,7 @@ def test_one_that_cannot_be_killed_alone_ends_the_group() -> None:
     sick = sidecar("a", probes=probe("live", failures=1), on_failure=Fate.RESTART, stop_grace=1)
     frozen = Script(sick_after=3, drains=inf, dies_within=inf)
     world = play(group(sick, primary("a")), {"a": frozen})
-    assert ended(world) == ("failed", 1, "a")
+    assert ended(world) == ("failed", 70, "a")
     assert times(world, "spawn a") == [0]
 
 
@@ -585,7 +585,7 @@ def test_what_was_asked_of_one_that_cannot_be_killed_ends_the_group(
     frozen = Script(drains=inf, dies_within=inf)
     world = up(group(sidecar("a", stop_grace=1), primary("a")), {"a": frozen})
     world.ask(lambda number: request_("a", number))
-    assert ended(world) == ("failed", 1, "a")
+    assert ended(world) == ("failed", 70, "a")
     assert (times(world, "spawn a"), times(world, "signal app")) == ([0], [11])
 
 
@@ -602,13 +602,13 @@ def test_of_two_that_cannot_be_killed_the_first_is_the_cause() -> None:
     frozen = Script(drains=inf, dies_within=inf)
     world = up(group(sidecar("a"), primary("a"), grace=5), {"app": frozen, "a": frozen})
     world.stop()
-    assert ended(world) == ("failed", 137, "app")
+    assert ended(world) == ("failed", 70, "app")
 
 
 def test_one_that_dies_after_all_is_gone_but_its_group_does_not_go_on() -> None:
     slow = Script(drains=inf, dies_within=11)
     world = play(group(sidecar("a"), primary("a"), grace=5), {"a": slow, "app": leaves(1, 1)})
-    assert ended(world) == ("failed", 137, "a")
+    assert ended(world) == ("failed", 70, "a")
     assert len(times(world, "spawn app")) == 1
 
 
@@ -620,7 +620,7 @@ def test_a_late_death_is_noted_and_nothing_else() -> None:
     world.stop()
     world.run(12)
     assert phases(world)["a"] == "ended"
-    assert ended(world) == ("failed", 137, "a")
+    assert ended(world) == ("failed", 70, "a")
     assert "post_stop a" not in orders(world)
     moved = [e.phase for x in world.journal for e in x.effects if _is_of(e, "a")]
     assert moved[-3:] == [Phase.KILLING, Phase.UNKILLABLE, Phase.ENDED]

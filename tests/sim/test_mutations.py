@@ -145,7 +145,8 @@ MUTATIONS = [
     Mutation(
         "a killed primary is fine", "stopping", "if member is group.primary and", "if None and"
     ),
-    Mutation("a failure is 0", "stopping", "(end.status if end else 1) or 1", "0"),
+    Mutation("a failure is 0", "stopping", "STATUS.get(cause.reason, 1)) or 1", "0) or 0"),
+    Mutation("what can't be killed is like others", "stopping", ", Reason.UNKILLABLE: 70}", "}"),
     # Fate
     Mutation(
         "deaths in a stop are judged",
