@@ -77,6 +77,7 @@ def _run(group: Group, folders: Folders, front: Listener, console: Console | Non
     provision.close()
     reporter.close(finish)
     pump.finish(DRAIN)
+    guard.leave(supervisor.unkillable())
     return finish.status
 
 

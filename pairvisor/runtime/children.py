@@ -263,6 +263,11 @@ class Children:
                 roots[owner].append(orphan)
         return {owner: trees.descending_from(pids) for owner, pids in roots.items()}
 
+    def tree(self, owner: str) -> trees.Tree:
+        """All that is there of the owner's."""
+        main = self._by_owner.get(owner)
+        return trees.descending_from(([main.pid] if main else []) + self._orphans(owner))
+
     def reap(self) -> None:
         """Collect all that have ended, children of ours and orphans; tell who is over."""
         ended: list[tuple[Child, Exit]] = []

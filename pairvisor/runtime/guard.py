@@ -1,10 +1,12 @@
 """The guard: the first process, which outlives the supervisor and lets nothing else do so.
 
 It is forked before anything heavy is imported, so it stays small. It adopts whatever the
-supervisor leaves, kills it, waits for it, and ends as the supervisor did. It passes on the signals
-it is sent, from a terminal's Ctrl-C to a service manager's SIGTERM; the supervisor has a session
-of its own, so each arrives once. Should the guard be killed, the supervisor gets SIGTERM, which
-is an ordered teardown.
+supervisor leaves, kills it, waits for it, and ends as the supervisor did. What can't be killed it
+names; where the supervisor has waited for that already, it does not once more.
+
+It passes on the signals it is sent, from a terminal's Ctrl-C to a service manager's SIGTERM; the
+supervisor has a session of its own, so each arrives once. Should the guard be killed, the
+supervisor gets SIGTERM, which is an ordered teardown.
 """
 
 import os
@@ -21,6 +23,7 @@ PASSED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 DROPPED = {signal.SIGUSR1, signal.SIGUSR2}
 AWAITED = PASSED_ON | {signal.SIGCHLD}
 PATIENCE = 10.0  # seconds for what was sent SIGKILL to be gone
+NAMED = 10  # processes, in a line for people
 
 # Whatever descriptor is sent here stays open for as long as the guard lives: the group's lock.
 _trust: socket.socket | None = None
@@ -59,6 +62,14 @@ def entrust(lock: int, folder: int, run: str) -> None:
         socket.send_fds(_trust, [os.fsencode(run)], [lock, folder])
 
 
+def leave(tree: trees.Tree) -> None:
+    """Tell the guard what SIGKILL did not end in all the time there was: it need not wait again."""
+    if _trust is not None:
+        with suppress(OSError):  # what doesn't fit into the queue is waited for again
+            for pid, started in tree.items():
+                _trust.send(b"%d %d\n" % (pid, started), socket.MSG_DONTWAIT)
+
+
 def _watch(supervisor: int, trusted: socket.socket) -> int:
     """Pass signals on until the supervisor has ended; then end the rest. The exit status."""
     pidfd = os.pidfd_open(supervisor)
@@ -77,16 +88,39 @@ def _watch(supervisor: int, trusted: socket.socket) -> int:
         name = signals.name_of(-code)
         _say(f"the supervisor was killed by {name}; what is left of the group is killed")
         code = 128 - code
-    is_clean = _end_descendants()
+    run, descriptors, given_up = _word_of(trusted)
+    left = _end_descendants(given_up)
+    if left:
+        _say(f"can't be killed: {_names(left)}")
+        code = code or 70
     with suppress(OSError):
-        _release(trusted)
-    return code if is_clean else code or 70
+        _release(run, descriptors)
+    return code
 
 
-def _release(trusted: socket.socket) -> None:
-    """What the supervisor could not take away any more: cgroups, mounts, secrets, sockets."""
+def _word_of(trusted: socket.socket) -> tuple[bytes, list[int], trees.Tree]:
+    """The supervisor's: what it has entrusted to us, and behind that what it gave up at its end.
+
+    The descriptors are a barrier in the stream (unix(7)), so each can be told from the other.
+    """
+    run, said = b"", b""
+    descriptors: list[int] = []
     trusted.setblocking(False)
-    run, descriptors, _, _ = socket.recv_fds(trusted, 4096, 2)
+    with suppress(OSError):
+        run, descriptors, _, _ = socket.recv_fds(trusted, 4096, 2)
+        while piece := trusted.recv(1 << 16):
+            said += piece
+    pairs = map(bytes.split, said.splitlines())
+    return run, descriptors, {int(pid): int(started) for pid, started in pairs}
+
+
+def _names(left: trees.Tree) -> str:
+    shown = ", ".join(f"{pid} ({kernel.name(pid)})" for pid in list(left)[:NAMED])
+    return shown + (f" and {len(left) - NAMED} more" if len(left) > NAMED else "")
+
+
+def _release(run: bytes, descriptors: list[int]) -> None:
+    """What the supervisor could not take away any more: cgroups, mounts, secrets, sockets."""
     if not descriptors or not os.fstat(descriptors[1]).st_nlink:
         return  # it never had the folder, or has removed it
     from pairvisor.runtime.folders import abandoned  # noqa: PLC0415 - the guard is small till then
@@ -114,12 +148,12 @@ def _reap() -> dict[int, int]:
         return ended
 
 
-def _end_descendants() -> bool:
-    """Kill until nothing is left: a dead parent's children become ours. False: it would not die."""
+def _end_descendants(given_up: trees.Tree) -> trees.Tree:
+    """Kill until nothing is left: a dead parent's children become ours. What would not die."""
     deadline = monotonic() + PATIENCE
-    while trees.kill(lambda: trees.descending_from(kernel.children_of(os.getpid()))):
-        if monotonic() > deadline:
-            return False
+    while True:
+        left = trees.kill(lambda: trees.descending_from(kernel.children_of(os.getpid())))
+        if left.items() <= given_up.items() or monotonic() > deadline:
+            return left
         signal.sigtimedwait({signal.SIGCHLD}, 0.1)
         _reap()
-    return True

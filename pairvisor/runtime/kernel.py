@@ -193,6 +193,15 @@ def cgroup_of(pid: int) -> str:
     return ""
 
 
+def name(pid: int) -> str:
+    """What it calls itself, for people: a process may put anything there. Empty if it is gone."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return "".join(c if c.isprintable() else "?" for c in file.read().removesuffix("\n"))
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def usage(pid: int) -> tuple[int, int]:
     """Clock ticks of processor time, and resident pages; nothing if it is gone."""
     fields = _stat(pid)

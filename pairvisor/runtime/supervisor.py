@@ -37,7 +37,7 @@ from pairvisor.core.events import (
 from pairvisor.core.state import STARTABLE, Phase, new, next_deadline
 from pairvisor.core.step import step
 from pairvisor.manifest.group import Group, Member, Method
-from pairvisor.runtime import kernel
+from pairvisor.runtime import kernel, trees
 from pairvisor.runtime.children import SpawnError, as_member
 from pairvisor.runtime.folders import Folders
 from pairvisor.runtime.logs.pump import Pump
@@ -147,6 +147,13 @@ class Supervisor:
         loop.set_exception_handler(self._break)
         loop.call_soon(self._enter, loop)
         loop.run_forever()
+
+    def unkillable(self) -> trees.Tree:
+        """What is there of the members that SIGKILL did not end."""
+        members = self.state.members.items()
+        names = [name for name, member in members if member.phase is Phase.UNKILLABLE]
+        found = [self.children.tree(name) for name in names]
+        return {pid: started for tree in found for pid, started in tree.items()}
 
     @property
     def loop(self) -> "asyncio.AbstractEventLoop":
