@@ -17,8 +17,9 @@ def main() -> None:
     try:
         _open_standard_descriptors()
         _run(sys.argv[1:])
-    except (OSError, RuntimeError, MemoryError) as error:
+    except (OSError, ImportError, RuntimeError, MemoryError) as error:
         # No process, thread, descriptor or memory to be had: the system's word is all there is.
+        # A module whose file can't be looked at is none to Python: it says ImportError then.
         _end(f"cannot run: {error}", SYSTEM)
 
 

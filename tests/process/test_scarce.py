@@ -83,6 +83,17 @@ def test_a_folder_that_is_gone_is_no_traceback(tmp_path: Path) -> None:
     assert ran.stderr.startswith("pairvisor: this folder has been removed: ")
 
 
+def test_a_module_that_can_not_be_read_is_no_traceback(tmp_path: Path) -> None:
+    """Python takes a file that it can't look at for one that isn't there."""
+    code = "import sys; sys.modules['pairvisor.cli.foreground'] = None; "
+    code += "from pairvisor.__main__ import main; main()"
+    command = [sys.executable, "-c", code, "up"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 71
+    assert ran.stderr.startswith("pairvisor: cannot run: ")
+    assert len(ran.stderr.splitlines()) == 1
+
+
 def test_a_folder_with_something_in_it_is_not_emptied(tmp_path: Path) -> None:
     """RUNTIME_DIRECTORY may have been set by anybody, to anything."""
     precious = tmp_path / "home" / "precious"
