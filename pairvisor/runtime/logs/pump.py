@@ -189,7 +189,7 @@ class Pump:
                 if descriptor in self._blocked:
                     self._guarded(self._blocked[descriptor].flush)
                 elif descriptor in self._sources:
-                    self._read_some(descriptor)
+                    self._guarded(partial(self._read_some, descriptor))
             self._guarded(self._catch_up)
 
     def _is_over(self) -> bool:
