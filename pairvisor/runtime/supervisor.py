@@ -175,7 +175,17 @@ class Supervisor:
         """Let the core know; what it wants done is done before this returns, or is under way."""
         self._events.append(self._redacted(event))
         if not self._is_working:
-            self._work()
+            try:
+                self._work()
+            except Exception as error:
+                self._give_up(error)
+                raise
+
+    def _give_up(self, error: BaseException | None) -> None:
+        """Whoever posted may live on after an error of ours, a client's task say; we can't."""
+        self._fault = self._fault or error
+        if self._loop is not None:
+            self._loop.stop()
 
     def _redacted(self, event: Event) -> Event:
         """What a probe or a hook says may repeat a secret."""
@@ -364,9 +374,8 @@ class Supervisor:
         finally:
             self.loop.stop()
 
-    def _break(self, loop: "asyncio.AbstractEventLoop", context: dict[str, Any]) -> None:
-        self._fault = context.get("exception")
-        loop.stop()
+    def _break(self, _: "asyncio.AbstractEventLoop", context: dict[str, Any]) -> None:
+        self._give_up(context.get("exception"))
 
 
 def _noise() -> float:
