@@ -164,7 +164,14 @@ class Children:
             raise SpawnError(str(error)) from None
         except OSError as error:
             raise SpawnError(_why_not(command, error)) from error
-        child = Child(owner, pid, self._pidfd(pid), on_exit, report)
+        try:
+            pidfd = self._pidfd(pid)
+        except OSError as error:
+            if report >= 0:
+                os.close(report)
+            os.kill(pid, signal.SIGKILL)  # noqa: TID251 - ours, and not reaped before we say so
+            raise SpawnError(_why_not(command, error)) from error
+        child = Child(owner, pid, pidfd, on_exit, report)
         self._by_pid[pid] = self._by_owner[owner] = child
         self._sessions[pid] = owner
         return child
