@@ -8,6 +8,7 @@ by Ctrl-C, is a sample of all. The exit status is 1 if anything was wrong.
 """
 
 import argparse
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ def main() -> int:
     except KeyboardInterrupt:
         say("cut short")
     say(table(outcomes))
+    say(faults_of_ours(outcomes))
     wrong = [outcome for outcome in outcomes if outcome.wrong]
     for outcome in wrong:
         say(f"{'; '.join(outcome.wrong)}\n    {outcome.point.command}")
@@ -112,11 +114,23 @@ def progress(done: int, of: int, outcomes: list[Outcome]) -> str:
 def table(outcomes: list[Outcome]) -> str:
     """A line for each scenario and thread, one for all."""
     rows = sorted({(o.point.scenario, o.point.who) for o in outcomes})
-    lines = [f"{'scenario':10}{'who':8}{'points':>8}" + "".join(f"{e:>10}" for e in (*ENDS, "WRONG"))]
+    lines = [
+        f"{'scenario':10}{'who':8}{'points':>8}" + "".join(f"{e:>10}" for e in (*ENDS, "WRONG"))
+    ]
     for row in rows:
         mine = [o for o in outcomes if (o.point.scenario, o.point.who) == row]
         lines.append(_line(*row, mine))
     return "\n".join([*lines, _line("all", "", outcomes)])
+
+
+def faults_of_ours(outcomes: list[Outcome]) -> str:
+    """Ends that are clean, but call themselves a bug: by their cause, with one point for each."""
+    first: dict[str, Point] = {}
+    for outcome in outcomes:
+        if match := re.search("internal error: .*", outcome.said):
+            first.setdefault(f"{match[0]} ({outcome.point.call})", outcome.point)
+    lines = [f"{cause}\n    {point.command}" for cause, point in sorted(first.items())]
+    return "\n".join(lines)
 
 
 def _line(scenario: str, who: str, outcomes: list[Outcome]) -> str:

@@ -5,6 +5,7 @@ else than 0 and says why, without a traceback; it never hangs. The next start of
 becomes ready, stops with 0, and leaves no folder, lock or socket.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -109,22 +110,24 @@ class Life:
         return self.group.popen.poll() is not None
 
     def until(self, check: Callable[[], object], what: str) -> None:
-        """Raises Hang, unless the group is over before."""
+        """Raises HangError, unless the group is over before."""
         try:
             eventually(lambda: self.is_over or check(), WATCHDOG)
         except AssertionError:
-            raise Hang(what) from None
+            raise HangError(what) from None
 
-    def until_ready(self) -> None:
-        self.until(lambda: READY in self.said or self._answers_ready(), "it does not get ready")
+    def until_ready(self, said: str = READY) -> None:
+        """A group that can't write to its terminal is asked, once in a while."""
+        self._asked = 0.0
+        self.until(lambda: said in self.said or self._answers_ready(), "it does not get ready")
 
     def _answers_ready(self) -> bool:
-        """Whoever can't write to its terminal is asked, once in a while."""
         self._asked = self._asked or monotonic()
         if monotonic() < self._asked + 3:
             return False
         self._asked = monotonic()
-        return '"ready": true' in self.client("status", "--json").stdout
+        asked = self.client("status", "--json")
+        return asked.returncode == 0 and json.loads(asked.stdout)["ready"]
 
     def client(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pairvisor", *words]
@@ -139,7 +142,7 @@ class Life:
                 timeout=WATCHDOG,
             )
         except subprocess.TimeoutExpired:
-            raise Hang(f"`pairvisor {words[0]}` does not come back") from None
+            raise HangError(f"`pairvisor {words[0]}` does not come back") from None
 
     def stop(self) -> None:
         if not self.is_over:
@@ -147,21 +150,8 @@ class Life:
         self.until(lambda: False, "it does not stop")
 
 
-class Hang(Exception):
+class HangError(Exception):
     """What was to come did not, within the watchdog's time."""
-
-
-def act(life: Life, scenario: str) -> None:
-    """What the scenario is about, to its end, or to the group's."""
-    match scenario:
-        case "start":
-            life.until_ready()
-        case "stop":
-            life.stop()
-        case "reload":
-            _reload(life)
-        case "rotate":
-            _rotate(life)
 
 
 def _reload(life: Life) -> None:
@@ -169,9 +159,9 @@ def _reload(life: Life) -> None:
     life.group.manifest.write_text(f'name = "test"\n{manifest}')
     ran = life.client("reload")
     if "Traceback" in ran.stderr:
-        raise Hang(f"`pairvisor reload` said: {ran.stderr}")
+        raise HangError(f"`pairvisor reload` said: {ran.stderr}")
     if ran.returncode == 0:
-        life.until(lambda: "other is ready" in life.said, "the new member does not get ready")
+        life.until_ready("other is ready")
 
 
 def _rotate(life: Life) -> None:
@@ -187,6 +177,15 @@ def _rotate(life: Life) -> None:
     life.until((life.folder / "done").exists, "chatty can't write")
     with suppress(AssertionError):  # which a fault may have kept from being
         eventually((life.folder / "chatty.log.3.gz").exists, within=0.3)
+
+
+# What each scenario is about, to its end, or to the group's.
+ACTS: dict[str, Callable[[Life], None]] = {
+    "start": Life.until_ready,
+    "stop": Life.stop,
+    "reload": _reload,
+    "rotate": _rotate,
+}
 
 
 def try_point(point: Point) -> Outcome:
@@ -212,7 +211,7 @@ def calls_of(scenario: str, who: str) -> list[tuple[str, str]]:
 
 
 def first_life(life: Life, scenario: str, who: str, *options: str) -> tuple[bool, list[str]]:
-    """The scenario under a tracer, then the group's end without: was the fault met, what is wrong."""
+    """The scenario under a tracer, then the end without: was the fault met, and what is wrong."""
     is_start = scenario == "start"
     wrapper = (sys.executable, str(LAUNCHER), who) if is_start else ()
     with ExitStack() as stack:
@@ -224,14 +223,23 @@ def first_life(life: Life, scenario: str, who: str, *options: str) -> tuple[bool
             traced_one = thread(process, who)
             tracer = stack.enter_context(traced(traced_one, life.folder / "trace", *options))
             os.kill(process, signal.SIGCONT)
-            act(life, scenario)
+            ACTS[scenario](life)
             wrong += _ended_unasked(life, scenario)
             tracer.detach()
             life.stop()
             wrong += _left(life, AFTER if who != "guard" else WATCHDOG)
-        except Hang as hang:
+        except HangError as hang:
             wrong.append(f"hang: {hang}")
+            _end_by_force(life)
         return tracer is not None and tracer.has_hit, wrong
+
+
+def _end_by_force(life: Life) -> None:
+    """The guard does the rest."""
+    with suppress(IndexError, OSError):
+        os.kill(life.group.supervisor, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        life.group.popen.wait(timeout=WATCHDOG)
 
 
 def _stopped(life: Life, who: str) -> int:
@@ -315,7 +323,7 @@ def next_life(life: Life, *, changed: bool) -> list[str]:
             life.until_ready()
             life.stop()
             status = group.popen.returncode
-    except Hang as hang:
+    except HangError as hang:
         return [f"next start: hang: {hang}"]
     wrong = [] if status == 0 else [f"next start: exit status {status}: {life.said}"]
     if "Traceback" in life.said:

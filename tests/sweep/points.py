@@ -50,7 +50,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "lseek": ("EIO",),
     "mkdir": ("ENOSPC", "EROFS"),
     "mkdirat": ("ENOSPC", "EROFS"),
-    "newfstatat": ("EIO", "EACCES"),
+    "newfstatat": ("EACCES",),
     "openat": (*FULL, "EACCES", *DISK),
     "pidfd_open": (*FULL, "ENOMEM"),
     "pidfd_send_signal": ("ESRCH", "EPERM"),
@@ -86,6 +86,7 @@ LASTING_CALLS = frozenset(
     "accept4 clone clone3 mkdir mkdirat openat pidfd_open pipe2 rename socket vfork".split()
 )
 HARMLESS = frozenset("read newfstatat lseek getrandom prlimit64 fcntl close chdir".split())
+IMPOSSIBLE = {("guard", "pidfd_send_signal")}  # the supervisor is there, and is the same user
 IMPORTS = re.compile(r"(?:python3[\d.]*/|site-packages|__pycache__|\.py\b|\.pyc\b|\.so\b)")
 EVERY_IMPORT = 40  # of what only loads code, so many are taken as one
 
@@ -135,6 +136,8 @@ def points(scenario: str, who: str, calls: Sequence[tuple[str, str]]) -> Iterato
         if call not in HARMLESS:
             yield Point(scenario, who, call, KILL, number)
         for fault in FAULTS[call]:
+            if (who, call) in IMPOSSIBLE:
+                continue
             yield Point(scenario, who, call, fault, number)
             if call in LASTING_CALLS and fault in LASTING:
                 yield Point(scenario, who, call, fault, number, is_lasting=True)

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)$")
@@ -21,6 +21,7 @@ class Tracer:
     """Attached when it is made; it writes to `record`."""
 
     def __init__(self, thread: int, record: Path, *options: str) -> None:
+        self._thread = thread
         self.record = record
         words = ["strace", "-s", "300", "-o", str(record), *options, "-p", str(thread)]
         self._strace = subprocess.Popen(words, stderr=subprocess.PIPE, start_new_session=True)
@@ -42,6 +43,9 @@ class Tracer:
 
     def detach(self) -> None:
         """The process goes on by itself; the record is complete."""
+        if not os.path.exists(f"/proc/{self._thread}"):
+            with suppress(subprocess.TimeoutExpired):  # it has yet to write down how that ended
+                self._strace.wait(timeout=5)
         if self._strace.poll() is None:
             self._strace.terminate()
         self._strace.wait()
