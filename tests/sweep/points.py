@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 SCENARIOS = ("start", "stop", "reload", "rotate")
 WHO = ("main", "pump", "guard")
@@ -133,14 +134,17 @@ def points(scenario: str, who: str, calls: Sequence[tuple[str, str]]) -> Iterato
             imports += 1
             if imports % EVERY_IMPORT:
                 continue
-        if call not in HARMLESS:
-            yield Point(scenario, who, call, KILL, number)
-        for fault in FAULTS[call]:
-            if (who, call) in IMPOSSIBLE:
-                continue
-            yield Point(scenario, who, call, fault, number)
-            if call in LASTING_CALLS and fault in LASTING:
-                yield Point(scenario, who, call, fault, number, is_lasting=True)
+        yield from _at(Point(scenario, who, call, KILL, number))
+
+
+def _at(death: Point) -> Iterator[Point]:
+    """All that can happen at one call."""
+    if death.call not in HARMLESS:
+        yield death
+    for fault in () if (death.who, death.call) in IMPOSSIBLE else FAULTS[death.call]:
+        yield replace(death, fault=fault)
+        if death.call in LASTING_CALLS and fault in LASTING:
+            yield replace(death, fault=fault, is_lasting=True)
 
 
 def _loads_code(call: str, arguments: str) -> bool:
