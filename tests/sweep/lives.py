@@ -23,10 +23,11 @@ from tests.process.leash import Leash, leash
 from tests.process.programs import FOLDER as PROGRAMS
 from tests.support import Up, eventually, up
 from tests.sweep.points import KILL, Point
-from tests.sweep.tracing import calls, traced
+from tests.sweep.tracing import Tracer, calls, traced
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 WATCHDOG = 20.0  # seconds that any step of a life may take
+PATIENCE = 6.0  # seconds that a fault lasts which holds the group up
 AFTER = 1.0  # seconds after the guard's end by which nothing may be left
 READY = "group test is ready"
 
@@ -81,6 +82,7 @@ class Life:
         self.output = folder / "output"
         self.group: Up
         self._asked = 0.0
+        self.patience = WATCHDOG
         os.mkfifo(folder / "order")
 
     def manifest(self, *, changed: bool = False) -> str:
@@ -112,7 +114,7 @@ class Life:
     def until(self, check: Callable[[], object], what: str) -> None:
         """Raises HangError, unless the group is over before."""
         try:
-            eventually(lambda: self.is_over or check(), WATCHDOG)
+            eventually(lambda: self.is_over or check(), self.patience)
         except AssertionError:
             raise HangError(what) from None
 
@@ -139,7 +141,7 @@ class Life:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=WATCHDOG,
+                timeout=self.patience,
             )
         except subprocess.TimeoutExpired:
             raise HangError(f"`pairvisor {words[0]}` does not come back") from None
@@ -192,7 +194,9 @@ def try_point(point: Point) -> Outcome:
     """A life with that fault in it, and the one after it."""
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder, leash(Path(folder)) as held:
         life = Life(Path(folder), held)
-        has_hit, wrong = first_life(life, point.scenario, point.who, *point.options)
+        has_hit, wrong = first_life(
+            life, point.scenario, point.who, *point.options, is_lasting=point.is_lasting
+        )
         status, said = life.group.popen.returncode, life.said
         if not wrong:
             wrong = what_is_wrong(point, status, said, has_hit=has_hit)
@@ -204,13 +208,15 @@ def calls_of(scenario: str, who: str) -> list[tuple[str, str]]:
     """What it calls in a life without a fault."""
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder, leash(Path(folder)) as held:
         life = Life(Path(folder), held)
-        _, wrong = first_life(life, scenario, who, "-e", "trace=all")
+        _, wrong = first_life(life, scenario, who, "-y", "-e", "trace=all")
         if wrong or life.group.popen.returncode:
             raise RuntimeError(f"{scenario} fails without a fault: {wrong}\n{life.said}")
         return calls(life.folder / "trace")
 
 
-def first_life(life: Life, scenario: str, who: str, *options: str) -> tuple[bool, list[str]]:
+def first_life(
+    life: Life, scenario: str, who: str, *options: str, is_lasting: bool = False
+) -> tuple[bool, list[str]]:
     """The scenario under a tracer, then the end without: was the fault met, and what is wrong."""
     is_start = scenario == "start"
     wrapper = (sys.executable, str(LAUNCHER), who) if is_start else ()
@@ -223,7 +229,7 @@ def first_life(life: Life, scenario: str, who: str, *options: str) -> tuple[bool
             traced_one = thread(process, who)
             tracer = stack.enter_context(traced(traced_one, life.folder / "trace", *options))
             os.kill(process, signal.SIGCONT)
-            ACTS[scenario](life)
+            _act(life, scenario, tracer, is_lasting=is_lasting)
             wrong += _ended_unasked(life, scenario)
             tracer.detach()
             life.stop()
@@ -232,6 +238,22 @@ def first_life(life: Life, scenario: str, who: str, *options: str) -> tuple[bool
             wrong.append(f"hang: {hang}")
             _end_by_force(life)
         return tracer is not None and tracer.has_hit, wrong
+
+
+def _act(life: Life, scenario: str, tracer: Tracer, *, is_lasting: bool) -> None:
+    """What lasts may hold the group up; once it is over, all goes on."""
+    life.patience = PATIENCE if is_lasting else WATCHDOG
+    try:
+        ACTS[scenario](life)
+    except HangError:
+        if not is_lasting:
+            raise
+        life.patience = WATCHDOG
+        tracer.detach()
+        if scenario == "start":
+            life.until_ready()
+    finally:
+        life.patience = WATCHDOG
 
 
 def _end_by_force(life: Life) -> None:

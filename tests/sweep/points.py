@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -87,7 +88,7 @@ LASTING_CALLS = frozenset(
     "accept4 clone clone3 mkdir mkdirat openat pidfd_open pipe2 rename socket vfork".split()
 )
 HARMLESS = frozenset("read newfstatat lseek getrandom prlimit64 fcntl close chdir".split())
-IMPOSSIBLE = {("guard", "pidfd_send_signal")}  # the supervisor is there, and is the same user
+ON_DISK = re.compile(r"\d+</")
 IMPORTS = re.compile(r"(?:python3[\d.]*/|site-packages|__pycache__|\.py\b|\.pyc\b|\.so\b)")
 EVERY_IMPORT = 40  # of what only loads code, so many are taken as one
 
@@ -134,17 +135,29 @@ def points(scenario: str, who: str, calls: Sequence[tuple[str, str]]) -> Iterato
             imports += 1
             if imports % EVERY_IMPORT:
                 continue
-        yield from _at(Point(scenario, who, call, KILL, number))
+        yield from _at(Point(scenario, who, call, KILL, number), arguments)
 
 
-def _at(death: Point) -> Iterator[Point]:
+def _at(death: Point, arguments: str) -> Iterator[Point]:
     """All that can happen at one call."""
     if death.call not in HARMLESS:
         yield death
-    for fault in () if (death.who, death.call) in IMPOSSIBLE else FAULTS[death.call]:
+    for fault in filter(partial(_is_possible, death, arguments), FAULTS[death.call]):
         yield replace(death, fault=fault)
         if death.call in LASTING_CALLS and fault in LASTING:
             yield replace(death, fault=fault, is_lasting=True)
+
+
+def _is_possible(death: Point, arguments: str, fault: str) -> bool:
+    """No disk is full for what is not written to one, and whoever is there can be signalled."""
+    match death.call:
+        case "openat" if fault == "ENOSPC":
+            return "O_CREAT" in arguments
+        case "write":
+            return bool(ON_DISK.match(arguments))
+        case "pidfd_send_signal":
+            return death.who != "guard"
+    return True
 
 
 def _loads_code(call: str, arguments: str) -> bool:

@@ -13,7 +13,8 @@ life is as long as the soak.
 | descriptors of the same | at most 6 more: what clients and probes have open at a moment |
 | threads of any supervisor | 2 |
 | zombies below any | none that is there at two looks, one after the other |
-| mounts below the soak's folder, cgroups of pairvisor's | as many as before the first start |
+| mounts that name a group's folder, of the first supervisor | no more at the end |
+| cgroups that any of their processes was in | none is left after the end |
 | processes that outlive a killed supervisor's guard by a second | none |
 """
 
@@ -38,6 +39,7 @@ from tests.support import Up, eventually, gone, up
 
 MORE_MEMORY = 8 << 10  # KiB
 MORE_DESCRIPTORS = 6
+LIMITS = (("memory", MORE_MEMORY), ("descriptors", MORE_DESCRIPTORS), ("mounts", 0))
 READY = 20.0  # seconds
 BETWEEN = 4.0  # seconds from one supervisor's death to the next
 LOOK = 1.0  # seconds from one look to the next
@@ -88,6 +90,7 @@ class Look(Struct):
     descriptors: int
     threads: int
     zombies: set[int]
+    mounts: int
 
 
 class Soaked:
@@ -99,6 +102,7 @@ class Soaked:
         self.leash = Leash(folder / "leash")
         self.looks: list[Look] = []
         self.deaths = 0
+        self.cgroups: set[Path] = set()
         self._stack = ExitStack()
         self.group = self._start()
 
@@ -160,8 +164,10 @@ class Soaked:
             len(os.listdir(proc / "fd")),
             int(about["Threads"]),
             set(zombies(self.group.guard)) | set(zombies(pid)),
+            mounts(str(self.folder)),
         )
         self.looks.append(looked)
+        self.cgroups |= set(cgroups_of([pid, *children(pid)]))
 
 
 class Hammer(threading.Thread):
@@ -214,14 +220,15 @@ def soak(seconds: float, number: int, seed: int) -> list[str]:
     """What was wrong, one sentence each."""
     say(f"{number} groups for {seconds:g} s, seed {seed}")
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        before = surroundings(folder)
         with groups_in(Path(folder), number) as groups:
             wrong = stress(groups, seconds, seed)
             statuses = [one.end() for one in groups]
-        after = surroundings(folder)
-    say(f"mounts and cgroups before {before}, after {after}; stopped with {statuses}")
+            say(f"stopped with {statuses}")
+        left = [str(path) for one in groups for path in one.cgroups if path.exists()]
+        seen = {path for one in groups for path in one.cgroups}
+        say(f"{mounts(folder)} mounts and {len(left)} of {len(seen)} cgroups are left")
     wrong += [f"a stop ended with {status}" for status in statuses if status]
-    return wrong + ([f"mounts and cgroups: {before} became {after}"] if before != after else [])
+    return wrong + [f"a cgroup is left: {path}" for path in left]
 
 
 @contextmanager
@@ -283,7 +290,7 @@ def judge(groups: list[Soaked], warm_at: float) -> list[str]:
     looks = groups[0].looks
     warm = [look for look in looks if look.at >= warm_at]
     third = max(len(warm) // 3, 1)
-    for what, more in (("memory", MORE_MEMORY), ("descriptors", MORE_DESCRIPTORS)):
+    for what, more in LIMITS:
         first = median(getattr(look, what) for look in warm[:third])
         last = median(getattr(look, what) for look in warm[-third:])
         say(f"{what} of the first supervisor: {first:g} when warm, {last:g} at the end")
@@ -298,19 +305,32 @@ def judge(groups: list[Soaked], warm_at: float) -> list[str]:
     return wrong
 
 
+def children(pid: int) -> list[int]:
+    return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def zombies(pid: int) -> Iterator[int]:
     """Of its children."""
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+    for child in children(pid):
         with suppress(OSError):
             if Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2][0] == "Z":
-                yield int(child)
+                yield child
 
 
-def surroundings(folder: str) -> tuple[int, int]:
-    """Mounts that name the soak's folder, and cgroups that name one of its groups' processes."""
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    cgroups = [path for path, _, _ in os.walk("/sys/fs/cgroup") if "pairvisor" in path]
-    return sum(folder in line for line in mounts), len(cgroups)
+def cgroups_of(pids: list[int]) -> Iterator[Path]:
+    """Those of pairvisor's making that the processes are in, in any hierarchy."""
+    for pid in pids:
+        with suppress(OSError):
+            for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+                number, controllers, path = line.split(":", 2)
+                name = controllers.removeprefix("name=") or ("unified" if number == "0" else "")
+                if "pairvisor" in path:
+                    yield from (Path(f"/sys/fs/cgroup{top}{path}") for top in ("", f"/{name}"))
+
+
+def mounts(folder: str) -> int:
+    """Those that name it."""
+    return sum(folder in line for line in Path("/proc/self/mountinfo").read_text().splitlines())
 
 
 def say(text: str) -> None:
