@@ -157,7 +157,8 @@ def _is_possible(death: Point, arguments: str, fault: str) -> bool:
             return bool(ON_DISK.match(arguments))
         case "pidfd_send_signal":
             return death.who != "guard"
-    return True
+        case _:
+            return True
 
 
 def _loads_code(call: str, arguments: str) -> bool:
