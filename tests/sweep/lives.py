@@ -29,6 +29,7 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 WATCHDOG = 20.0  # seconds that any step of a life may take
 PATIENCE = 6.0  # seconds that a fault lasts which holds the group up
 AFTER = 1.0  # seconds after the guard's end by which nothing may be left
+KILLED = (137, -signal.SIGKILL)  # the supervisor, as its guard tells; the guard
 READY = "group test is ready"
 
 MANIFEST = """
@@ -198,6 +199,8 @@ def try_point(point: Point) -> Outcome:
             life, point.scenario, point.who, *point.options, is_lasting=point.is_lasting
         )
         status, said = life.group.popen.returncode, life.said
+        if point.fault == KILL and status in KILLED:  # a tracer that is detached may not tell
+            has_hit = True
         if not wrong:
             wrong = what_is_wrong(point, status, said, has_hit=has_hit)
         wrong += next_life(life, changed=point.scenario == "reload")
