@@ -354,4 +354,5 @@ def next_life(life: Life, *, changed: bool) -> list[str]:
     if "Traceback" in life.said:
         wrong.append("next start: a traceback")
     left = os.listdir(life.folder / "xdg" / "pairvisor")
+    left += [path.name for path in (life.folder / "xdg-state").rglob("*.new")]
     return [*wrong, f"next start: left behind: {left}"] if left else wrong
