@@ -181,7 +181,7 @@ class Supervisor:
                 self._give_up(error)
                 raise
 
-    def _give_up(self, error: BaseException | None) -> None:
+    def _give_up(self, error: Exception) -> None:
         """Whoever posted may live on after an error of ours, a client's task say; we can't."""
         self._fault = self._fault or error
         if self._loop is not None:
@@ -374,8 +374,9 @@ class Supervisor:
         finally:
             self.loop.stop()
 
-    def _break(self, _: "asyncio.AbstractEventLoop", context: dict[str, Any]) -> None:
-        self._give_up(context.get("exception"))
+    def _break(self, loop: "asyncio.AbstractEventLoop", context: dict[str, Any]) -> None:
+        self._fault = self._fault or context.get("exception")
+        loop.stop()
 
 
 def _noise() -> float:
