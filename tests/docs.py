@@ -16,6 +16,7 @@ from pairvisor.cli import exits, plan
 from pairvisor.cli.commands import pairvisor
 from pairvisor.manifest import reference
 from pairvisor.manifest.load import load
+from tests import reliability
 from tests.api import page as api
 from tests.cli.pages import HEAD, MORE
 from tests.core import diagram
@@ -201,6 +202,7 @@ def main() -> None:
     reference.main(str(DOCS / "manifest.md"))
     diagram.PAGE.write_text(diagram.page())
     api.PAGE.write_text(api.page())
+    reliability.PAGE.write_text(reliability.page())
 
 
 if __name__ == "__main__":

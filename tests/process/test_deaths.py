@@ -5,7 +5,7 @@
 | supervisor SIGKILLed, at any moment | test_nothing_outlives_a_supervisor_* |
 | a start while the guard still kills | test_a_start_while_the_guard_still_kills_is_refused |
 | guard SIGKILLed | test_without_its_guard_a_group_is_torn_down_in_order |
-| both stopped, then the supervisor killed | test_a_stopped_guard_kills_once_it_goes_on |
+| the guard stopped, the supervisor killed | test_a_start_while_the_guard_* |
 | supervisor stopped, then continued | test_a_supervisor_that_was_stopped_* |
 | fork bomb when the supervisor dies | test_the_guard_outruns_a_bomb |
 """

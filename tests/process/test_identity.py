@@ -3,7 +3,7 @@
 | promise | test |
 | --- | --- |
 | groups, gid and uid are as asked for, or nothing runs | test_a_member_is_*, test_a_step_* |
-| a setuid child gets nothing | test_setuid_* |
+| a setuid child gets nothing | test_a_setuid_* |
 | capabilities are those that are kept | test_capabilities_* |
 | a stage runs nothing of the member's as root | test_what_the_loader_* |
 | members of different users share, nobody else does | test_sharing, test_nobody_else_* |

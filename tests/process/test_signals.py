@@ -5,7 +5,7 @@
 | TERM while starting | test_term_at_any_moment_of_a_start |
 | TERM twice, TERM then INT, storms | test_a_storm_of_signals, test_a_second_stop_* |
 | a second Ctrl-C | test_a_second_interrupt_shortens_the_grace |
-| SIGHUP during a stop | test_a_hangup_during_a_stop_changes_nothing |
+| SIGHUP during a stop | test_a_second_stop_changes_nothing |
 | SIGHUP under nohup | test_under_nohup_a_hangup_stops_nothing |
 | Ctrl-C reaches everyone | test_ctrl_c_reaches_the_supervisor_alone |
 | the terminal is closed | test_a_closed_terminal_stops_the_group_in_order |

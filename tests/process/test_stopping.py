@@ -6,7 +6,7 @@
 | a main process that leaves a daemon | test_a_daemon_that_a_member_leaves_is_killed_and_said |
 | workers that end with their master | test_workers_that_end_with_their_master_* |
 | a stopped (T) child at stop | test_a_stopped_member_needs_no_grace |
-| killed when the grace says | test_a_primary_that_*, test_a_sidecar_that_* |
+| killed when the grace says | test_who_ignores_* |
 | stop.signal | test_another_stop_signal |
 | a respawn between TERM and KILL | test_nothing_is_started_between_term_and_kill |
 | a stop during a backoff | test_a_stop_ends_a_backoff_at_once |
