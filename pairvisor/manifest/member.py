@@ -136,7 +136,8 @@ class MemberMaker:
         return path
 
     def _is_left_to_the_start(self, path: str) -> bool:
-        return self._may_appear or lies_in(self._common.places.run, path)
+        places = self._common.places
+        return self._may_appear or lies_in(places.run, path) or lies_in(places.kept, path)
 
     def _main_command(self) -> tuple[str, ...]:
         report = self._report.at("command")

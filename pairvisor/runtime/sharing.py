@@ -7,7 +7,8 @@ import os
 import struct
 from collections.abc import Iterable
 
-from pairvisor.manifest.group import Group
+from pairvisor.manifest.group import Group, Member
+from pairvisor.runtime import trial
 from pairvisor.runtime.folders import PASSABLE, PRIVATE, SHARED
 
 ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
@@ -41,8 +42,11 @@ def share(group: Group) -> None:
     if not uids:
         return
     places = group.places
+    passed = {places.run: PASSABLE, places.notify: PRIVATE}
+    if any(volume.keep for volume in group.volumes.values()):
+        passed |= {places.state: PRIVATE, places.kept: PRIVATE}
     try:
-        for folder, mode in ((places.run, PASSABLE), (places.notify, PRIVATE)):
+        for folder, mode in passed.items():
             os.setxattr(folder, ACCESS, _acl(mode, uids, PASS))
         shared = {places.sockets: SHARED, places.volume: SHARED}
         for folder, mode in (shared | {v.path: v.mode for v in group.volumes.values()}).items():
@@ -55,6 +59,22 @@ def share(group: Group) -> None:
             f"members of different users can't share {folder}: its file system has no access "
             "control lists (mount it with them, or run all members as one user)"
         ) from None
+    for member in group.members.values():
+        _check_way(member, (places.sockets, *(v.path for v in group.volumes.values())))
+
+
+def _check_way(member: Member, folders: Iterable[str]) -> None:
+    """Above our own folders, other users may have to stay out."""
+    who = trial.subject(member.identity)
+    for folder in folders:
+        try:
+            trial.check_folder(folder, who)
+        except PermissionError as error:
+            raise SharingError(
+                f"{member.name}, as user {who.uid}, can't come to {folder}: {error.filename} is "
+                "shut to it (set XDG_RUNTIME_DIR, for a kept volume XDG_STATE_HOME, to a folder "
+                "that all of its users can pass through, or unset it)"
+            ) from None
 
 
 def _acl(mode: int, uids: Iterable[int], rights: int) -> bytes:

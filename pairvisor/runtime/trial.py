@@ -1,7 +1,7 @@
 """What the kernel would say to a program's exec, found out before: a shell that stands before it
 could only end with 126 or 127, and it would take for a script of its own what is none.
 
-The kernel has the last word: files change, and access control lists are not read.
+The kernel has the last word: files change, and what an access control list says is not read.
 """
 
 import errno
@@ -21,21 +21,32 @@ START = 256  # bytes: BINPRM_BUF_SIZE of linux/binfmts.h
 NESTED = 4  # scripts as interpreters of scripts, as in the kernel's exec_binprm
 BINFMT = "/proc/sys/fs/binfmt_misc"
 ITS_OWN = {"register", "status"}
-ANY = 0o111
+EXECUTE = 1  # of a mode's three bits; for a folder: to enter it
+ACCESS_LIST = "system.posix_acl_access"
+PASSING = frozenset({"dac_override", "dac_read_search"})  # capabilities
 
 
 class Subject(Struct, frozen=True):
-    """Who wants something of a file."""
+    """Who wants to enter a folder, or to execute a file."""
 
     uid: int
     groups: frozenset[int]
+    is_trusted: bool = False  # with rights beyond its user's: the kernel knows
 
-    def may(self, about: os.stat_result, wanted: int) -> bool:
-        """By the file's mode, as path_resolution(7) has it; `wanted` is of r 4, w 2, x 1."""
-        if self.uid == 0:
-            return bool(wanted != 1 or about.st_mode & ANY or stat.S_ISDIR(about.st_mode))
+    def may(self, path: str) -> bool:
+        """Raises OSError where there is nothing."""
+        about = os.stat(path)
+        if self.is_trusted or self.uid == os.geteuid():
+            return os.access(path, os.X_OK)
         shift = 6 if about.st_uid == self.uid else 3 if about.st_gid in self.groups else 0
-        return about.st_mode >> shift & wanted == wanted
+        return bool(about.st_mode >> shift & EXECUTE) or _has_list(path)
+
+
+def _has_list(path: str) -> bool:
+    """Whether there is more to it than its mode (acl(5))."""
+    with suppress(OSError):
+        return bool(os.getxattr(path, ACCESS_LIST))
+    return False
 
 
 def subject(identity: Identity) -> Subject:
@@ -43,13 +54,14 @@ def subject(identity: Identity) -> Subject:
     uid = os.geteuid() if identity.uid is None else identity.uid
     gid = os.getegid() if identity.gid is None else identity.gid
     groups = os.getgroups() if identity.groups is None else identity.groups
-    return Subject(uid, frozenset((gid, *groups)))
+    is_trusted = not PASSING.isdisjoint(identity.capabilities or ())
+    return Subject(uid, frozenset((gid, *groups)), is_trusted)
 
 
 def check_folder(folder: str, who: Subject) -> None:
     """Raise OSError where it can't be entered."""
     for above in _path(folder):
-        if not who.may(os.stat(above), 1):
+        if not who.may(above):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), above)
 
 
@@ -58,7 +70,7 @@ def check_program(program: str, folder: str, who: Subject, depth: int = 0) -> No
     path = os.path.join(folder, program)
     about = os.stat(path)
     check_folder(os.path.dirname(path), who)
-    if not stat.S_ISREG(about.st_mode) or not who.may(about, 1) or not os.access(path, os.X_OK):
+    if not stat.S_ISREG(about.st_mode) or not who.may(path) or not os.access(path, os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
     with suppress(PermissionError), open(path, "rb") as file:  # to execute is not to read
         _check_not_written(file.fileno())

@@ -24,7 +24,7 @@ strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is no
 
 
 @pytest.fixture(autouse=True)
-def _passable(tmp_path: Path) -> None:
+def _is_passable(tmp_path: Path) -> None:
     """Other users come to the group's folder, and through that of all groups."""
     for path in (tmp_path, *tmp_path.parents):
         if path.stat().st_uid == 0:
@@ -212,6 +212,33 @@ def test_nobody_else_can(tmp_path: Path) -> None:
             other = ("setpriv", "--reuid=8", "--regid=8", "--clear-groups", "/usr/bin/python3")
             ran = subprocess.run([*other, "-c", look], stderr=subprocess.DEVNULL, check=False)
             assert ran.returncode == 1, path
+
+
+def test_a_shut_folder_above_refuses_the_start(tmp_path: Path) -> None:
+    (tmp_path / "xdg").chmod(0o700)
+    with up(tmp_path, SHARE) as group:
+        assert group.wait() == 78
+        assert f"a, as user 1, can't come to {tmp_path}/xdg/pairvisor/test/sockets: " in group.said
+        assert f"{tmp_path}/xdg is shut to it" in group.said
+
+
+def test_a_kept_volume_is_shared_too(tmp_path: Path) -> None:
+    (tmp_path / "xdg-state/pairvisor").mkdir(parents=True)
+    for path in (tmp_path / "xdg-state", tmp_path / "xdg-state/pairvisor"):
+        path.chmod(0o755)
+    manifest = """
+    volumes.kept = { keep = true }
+    [primary]
+    command = ["sh", "-c", "cat old; echo was here >>old; echo done; sleep inf"]
+    working_dir = "${volumes.kept}"
+    user = "daemon"
+    """
+    for _ in range(2):
+        with up(tmp_path, manifest) as group:
+            group.read_all("done$")
+            assert group.stop() == 0
+            said = group.said
+    assert "was here" in said
 
 
 def test_a_member_of_another_user_says_that_it_is_ready(tmp_path: Path) -> None:
