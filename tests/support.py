@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from pairvisor.runtime import cgroup, kernel
+from pairvisor.runtime import cgroup, kernel, mounts
 
 needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 WITHIN = 20.0  # seconds; ten times and more what anything here usually takes
@@ -62,10 +62,12 @@ def kill_left(pids: Iterable[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def remove_cgroups(runtime: Path) -> None:
-    """Those of groups whose guards were killed, too: else their next starts would do it."""
-    for recorded in runtime.glob("pairvisor/*/cgroup"):
-        cgroup.sweep(recorded.read_text())
+def take_away_leftovers(runtime: Path) -> None:
+    """Cgroups and mounts of groups whose guards were killed, too: their next starts would do it."""
+    for run in runtime.glob("pairvisor/*"):
+        mounts.unmount(str(run))
+        with suppress(FileNotFoundError):
+            cgroup.sweep((run / "cgroup").read_text())
 
 
 class Up:
@@ -201,7 +203,7 @@ def up(
         pair = [group.guard, *kernel.children_of(group.guard)] if group.popen.poll() is None else []
         kill_left([*pair, *group.processes()])
         group.popen.wait()
-        remove_cgroups(runtime)
+        take_away_leftovers(runtime)
         if group.popen.stdout is not None:
             group.popen.stdout.close()
 

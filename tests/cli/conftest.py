@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import Terminal
-from tests.support import Up, is_alive, kill_left, remove_cgroups
+from tests.support import Up, is_alive, kill_left, take_away_leftovers
 
 Ran = subprocess.CompletedProcess[str]
 PROGRAM = [sys.executable, "-m", "pairvisor"]
@@ -93,7 +93,7 @@ def background(cli: Cli) -> Iterator[None]:
             variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             if runtime in variables or any(v.startswith(run) for v in variables):
                 os.kill(int(pid), signal.SIGKILL)
-    remove_cgroups(Path(cli.env["XDG_RUNTIME_DIR"]))
+    take_away_leftovers(Path(cli.env["XDG_RUNTIME_DIR"]))
 
 
 @pytest.fixture

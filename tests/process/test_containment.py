@@ -4,6 +4,8 @@
 | --- | --- |
 | supervisor SIGKILLed at a random moment, stubborn members | test_kill_9_* |
 | guard and supervisor SIGKILLed at once | test_both_killed_* |
+| both, and the next start is in another cgroup | test_what_was_left_* |
+| a process that does not descend from us | test_a_stranger_* |
 | a daemon without session, parent and environment, its member restarts | test_a_daemon_* |
 | fork bomb during stop, under a pids limit: see tests/systemd; without | test_a_bomb_* |
 | no cgroup, it vanishes, it can't be made | test_without_*, test_a_cgroup_that_* |
@@ -23,6 +25,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pairvisor.runtime.cgroup import find_cgroup
 from tests.process.contained import each_containment, needs_cgroup, wrapper
 from tests.process.leash import Leash, leash
 from tests.process.programs import FOLDER, STUBBORN
@@ -165,6 +168,37 @@ def test_a_daemon_ends_with_its_own_member(tmp_path: Path) -> None:
             group.read_until("run$")
             for pid in daemon:
                 gone(pid)
+
+
+@needs_cgroup
+def test_a_stranger_in_a_members_cgroup_ends_with_it(tmp_path: Path) -> None:
+    """One that does not descend from us: only the kernel knows of it, and of its end."""
+    with up(tmp_path, '[primary]\ncommand = ["sleep", "inf"]\n') as group:
+        group.read_until("group test is ready")
+        stranger = subprocess.Popen(["setsid", "sleep", "1000"])
+        (top_of(group) / "members/primary/main/cgroup.procs").write_text(str(stranger.pid))
+        assert group.stop() == 0
+        assert stranger.wait(0) == -signal.SIGKILL
+
+
+@needs_cgroup
+def test_what_was_left_in_another_cgroup_is_found(tmp_path: Path) -> None:
+    """The supervisor was started in one, its successor is in another."""
+    calm = '[primary]\ncommand = ["sleep", "inf"]\n'
+    other = Path(find_cgroup().own) / f"other-{os.getpid()}"
+    other.mkdir()
+    enter = ("sh", "-c", f'echo 0 >{other}/cgroup.procs; exec "$@"', "sh")
+    try:
+        with leash(tmp_path) as held, up(tmp_path, five(held), *enter) as group:
+            group.read_until("group test is ready")
+            assert top_of(group).parent == other
+            kill_both(group)
+            with up(tmp_path, calm) as following:
+                following.read_until("group test starts")
+                assert not held.is_held
+                assert following.stop() == 0
+    finally:
+        other.rmdir()
 
 
 @each_containment()
