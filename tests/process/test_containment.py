@@ -27,6 +27,7 @@ from pathlib import Path
 
 from pairvisor.runtime.cgroup import find_cgroup
 from tests.process.contained import each_containment, needs_cgroup, wrapper
+from tests.process.freezer import freezer, needs_freezer
 from tests.process.leash import Leash, leash
 from tests.process.programs import FOLDER, STUBBORN
 from tests.support import Up, eventually, gone, up
@@ -179,6 +180,29 @@ def test_a_stranger_in_a_members_cgroup_ends_with_it(tmp_path: Path) -> None:
         (top_of(group) / "members/primary/main/cgroup.procs").write_text(str(stranger.pid))
         assert group.stop() == 0
         assert stranger.wait(0) == -signal.SIGKILL
+
+
+def is_told_to_die(pid: int) -> bool:
+    """Whether SIGKILL waits for it (proc_pid_status(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    pending = [int(line.split()[1], 16) for line in lines if line[:6] in ("SigPnd", "ShdPnd")]
+    return any(mask >> (signal.SIGKILL - 1) & 1 for mask in pending)
+
+
+@needs_cgroup
+@needs_freezer
+def test_a_strangers_late_end_is_seen(tmp_path: Path) -> None:
+    """No SIGCHLD tells of it."""
+    with up(tmp_path, '[primary]\ncommand = ["sleep", "inf"]\n') as group, freezer("late") as cold:
+        group.read_until("group test is ready")
+        stranger = subprocess.Popen(["setsid", "sleep", "1000"])
+        (top_of(group) / "members/primary/main/cgroup.procs").write_text(str(stranger.pid))
+        cold.freeze(stranger.pid)
+        group.signal(signal.SIGTERM)
+        eventually(lambda: is_told_to_die(stranger.pid))
+        cold.thaw()
+        assert group.wait(within=5) == 0
+        assert stranger.wait() == -signal.SIGKILL
 
 
 @needs_cgroup
