@@ -76,6 +76,11 @@ def can_trace() -> str:
     """Empty if strace can be used here; else why it can't."""
     if shutil.which("strace") is None:
         return "strace is not installed: apt-get install strace"
-    words = ["strace", "-o", "/dev/null", "-e", "inject=getpid:error=EPERM", "true"]
-    ran = subprocess.run(words, capture_output=True, text=True, check=False)
-    return f"strace can't trace here: {ran.stderr.strip()}" if ran.returncode else ""
+    with subprocess.Popen(["sleep", "60"]) as other:  # no child of strace's, nor is a supervisor
+        try:
+            Tracer(other.pid, Path(os.devnull), "-e", "inject=getpid:error=EPERM").detach()
+        except RuntimeError as error:
+            return str(error)
+        finally:
+            other.kill()
+    return ""
