@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -355,4 +356,17 @@ def next_life(life: Life, *, changed: bool) -> list[str]:
         wrong.append("next start: a traceback")
     left = os.listdir(life.folder / "xdg" / "pairvisor")
     left += [path.name for path in (life.folder / "xdg-state").rglob("*.new")]
+    left += [str(path) for path in cgroups(f"{life.folder}/xdg/pairvisor/test")]
+    left += mounts(str(life.folder))
     return [*wrong, f"next start: left behind: {left}"] if left else wrong
+
+
+def cgroups(run: str) -> list[Path]:
+    """Those of the group with that runtime folder, in any hierarchy."""
+    return list(Path("/sys/fs/cgroup").rglob(f"pairvisor-*-{crc32(os.fsencode(run)):08x}"))
+
+
+def mounts(folder: str) -> list[str]:
+    """Those that name it."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line for line in lines if folder in line]

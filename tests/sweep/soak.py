@@ -36,6 +36,7 @@ from msgspec import Struct
 from pairvisor.api.client import Client, ControlError
 from tests.process.leash import Leash
 from tests.support import Up, eventually, gone, up
+from tests.sweep.lives import mounts
 
 MORE_MEMORY = 8 << 10  # KiB
 MORE_DESCRIPTORS = 6
@@ -164,7 +165,7 @@ class Soaked:
             len(os.listdir(proc / "fd")),
             int(about["Threads"]),
             set(zombies(self.group.guard)) | set(zombies(pid)),
-            mounts(str(self.folder)),
+            len(mounts(str(self.folder))),
         )
         self.looks.append(looked)
         self.cgroups |= set(cgroups_of([pid, *children(pid)]))
@@ -226,7 +227,7 @@ def soak(seconds: float, number: int, seed: int) -> list[str]:
             say(f"stopped with {statuses}")
         left = [str(path) for one in groups for path in one.cgroups if path.exists()]
         seen = {path for one in groups for path in one.cgroups}
-        say(f"{mounts(folder)} mounts and {len(left)} of {len(seen)} cgroups are left")
+        say(f"{len(mounts(folder))} mounts and {len(left)} of {len(seen)} cgroups are left")
     wrong += [f"a stop ended with {status}" for status in statuses if status]
     return wrong + [f"a cgroup is left: {path}" for path in left]
 
@@ -326,11 +327,6 @@ def cgroups_of(pids: list[int]) -> Iterator[Path]:
                 name = controllers.removeprefix("name=") or ("unified" if number == "0" else "")
                 if "pairvisor" in path:
                     yield from (Path(f"/sys/fs/cgroup{top}{path}") for top in ("", f"/{name}"))
-
-
-def mounts(folder: str) -> int:
-    """Those that name it."""
-    return sum(folder in line for line in Path("/proc/self/mountinfo").read_text().splitlines())
 
 
 def say(text: str) -> None:
