@@ -161,9 +161,7 @@ def sweep(cgroup: str) -> bool:
     if not _is_ours(cgroup):
         return True
     members = f"{cgroup}/{MEMBERS}"
-    with suppress(OSError):
-        kill(members)
-        _wait_until_empty(members)
+    end(members, PATIENCE)
     remove(members)
     leave(cgroup)
     return remove(cgroup)
@@ -176,9 +174,15 @@ def _is_ours(cgroup: str) -> bool:
     return is_there and name.startswith(PREFIX) and os.path.exists(f"{cgroup}/{PROCS}")
 
 
-def _wait_until_empty(cgroup: str) -> None:
-    """For what SIGKILL has reached; a process that can't be killed is not waited for."""
-    deadline = monotonic() + PATIENCE
+def end(cgroup: str, within: float) -> None:
+    """Kill what is in it and below it; so long is waited for what can't be killed."""
+    with suppress(OSError):
+        kill(cgroup)
+        _wait_until_empty(cgroup, within)
+
+
+def _wait_until_empty(cgroup: str, within: float) -> None:
+    deadline = monotonic() + within
     with kernel.watching([f"{cgroup}/cgroup.events"]) as changed:
         while is_populated(cgroup) and monotonic() < deadline:
             changed(max(deadline - monotonic(), 0))

@@ -20,6 +20,7 @@ from pairvisor.runtime.cgroup import MEMBERS, PROCS, SUPERVISOR, Cgroup
 MAIN = "main"
 PERIOD = 100_000  # microseconds: cpu.max's own
 HIGH = 32  # memory.high is a part as small as this below the limit
+LAST = 0.5  # seconds for what still runs beside the members when all of them are over
 UNLIMITED = "max"
 WEIGHT = 100  # io.weight's own
 
@@ -248,7 +249,10 @@ class Cgroups:
         return self._watch
 
     def close(self) -> None:
-        cgroup.remove(f"{self.top}/{MEMBERS}")
+        members = f"{self.top}/{MEMBERS}"
+        if not cgroup.remove(members):  # a log file is still being compressed, say
+            cgroup.end(members, LAST)
+            cgroup.remove(members)
         cgroup.leave(self.top)
         cgroup.remove(self.top)
 
