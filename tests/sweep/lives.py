@@ -213,6 +213,7 @@ def calls_of(scenario: str, who: str) -> list[tuple[str, str]]:
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder, leash(Path(folder)) as held:
         life = Life(Path(folder), held)
         _, wrong = first_life(life, scenario, who, "-y", "-e", "trace=all")
+        wrong += left_behind(life)
         if wrong or life.group.popen.returncode:
             raise RuntimeError(f"{scenario} fails without a fault: {wrong}\n{life.said}")
         return calls(life.folder / "trace")
@@ -354,11 +355,16 @@ def next_life(life: Life, *, changed: bool) -> list[str]:
     wrong = [] if status == 0 else [f"next start: exit status {status}: {life.said}"]
     if "Traceback" in life.said:
         wrong.append("next start: a traceback")
+    left = left_behind(life)
+    return [*wrong, f"next start: left behind: {left}"] if left else wrong
+
+
+def left_behind(life: Life) -> list[str]:
+    """What a group that has stopped without a fault must not leave."""
     left = os.listdir(life.folder / "xdg" / "pairvisor")
     left += [path.name for path in (life.folder / "xdg-state").rglob("*.new")]
     left += [str(path) for path in cgroups(f"{life.folder}/xdg/pairvisor/test")]
-    left += mounts(str(life.folder))
-    return [*wrong, f"next start: left behind: {left}"] if left else wrong
+    return left + mounts(str(life.folder))
 
 
 def cgroups(run: str) -> list[Path]:
