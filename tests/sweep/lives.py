@@ -368,8 +368,9 @@ def left_behind(life: Life) -> list[str]:
 
 
 def cgroups(run: str) -> list[Path]:
-    """Those of the group with that runtime folder, in any hierarchy."""
-    return list(Path("/sys/fs/cgroup").rglob(f"pairvisor-*-{crc32(os.fsencode(run)):08x}"))
+    """Those of the group with that runtime folder, in any hierarchy; others come and go."""
+    name = f"-{crc32(os.fsencode(run)):08x}"
+    return [Path(path) for path, _, _ in os.walk("/sys/fs/cgroup") if path.endswith(name)]
 
 
 def mounts(folder: str) -> list[str]:
