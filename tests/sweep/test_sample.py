@@ -15,7 +15,7 @@ from tests.sweep.points import KILL, Point, parse, points
 from tests.sweep.tracing import can_trace
 
 SEED = int(os.environ.get("PAIRVISOR_TEST_SEED", Random().randrange(2**32)))
-ENOUGH = 12.0  # seconds after which no further point is begun
+ENOUGH = 9.0  # seconds after which no further point is begun
 AT_ONCE = 2
 LIVES = (("start", "main"), ("stop", "main"), ("reload", "main"), ("rotate", "pump"))
 
