@@ -93,7 +93,7 @@ def _watch(supervisor: int, trusted: socket.socket) -> int:
     if left:
         _say(f"can't be killed: {_names(left)}")
         code = code or 70
-    with suppress(OSError):
+    with suppress(Exception):  # its code may have been replaced or removed since we began
         _release(run, descriptors)
     return code
 

@@ -1,6 +1,6 @@
-"""Some of the sweep's points, others in each run: `python -m tests.sweep` goes through all.
+"""Some of the sweep's points, the same in each run: `python -m tests.sweep` goes through all.
 
-PAIRVISOR_TEST_SEED repeats a sample; a single point is repeated by the command that is told.
+PAIRVISOR_TEST_SEED takes another sample; a single point is repeated by the command that is told.
 """
 
 import os
@@ -14,7 +14,7 @@ from tests.sweep.lives import Outcome, calls_of, try_point
 from tests.sweep.points import KILL, Point, parse, points
 from tests.sweep.tracing import can_trace
 
-SEED = int(os.environ.get("PAIRVISOR_TEST_SEED", Random().randrange(2**32)))
+SEED = int(os.environ.get("PAIRVISOR_TEST_SEED", "1"))
 ENOUGH = 9.0  # seconds after which no further point is begun
 AT_ONCE = 2
 LIVES = (("start", "main"), ("stop", "main"), ("reload", "main"), ("rotate", "pump"))
