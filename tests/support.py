@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from pairvisor.runtime import cgroup, kernel, mounts
+from pairvisor.runtime import cgroup, kernel, mounts, stages
 
 needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 WITHIN = 20.0  # seconds; ten times and more what anything here usually takes
@@ -66,8 +66,13 @@ def take_away_leftovers(runtime: Path) -> None:
     """Cgroups and mounts of groups whose guards were killed, too: their next starts would do it."""
     for run in runtime.glob("pairvisor/*"):
         mounts.unmount(str(run))
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             cgroup.sweep((run / "cgroup").read_text())
+
+
+def is_staged(pid: int) -> bool:
+    """Whether it is in a stage before its program yet: the last one's words are in all of them."""
+    return stages.LAST.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 class Up:
@@ -142,7 +147,8 @@ class Up:
         return self.wait(within)
 
     def main(self, member: str) -> int:
-        """The member's main process, once it is there: the supervisor's child and leads a session.
+        """The member's main process, once it runs its program: the supervisor's child and leads a
+        session.
 
         A process in the middle of an exec has no environment to be known by.
         """
@@ -151,7 +157,7 @@ class Up:
         def look() -> bool:
             children = Path(f"/proc/{self.supervisor}/task/{self.supervisor}/children").read_text()
             found[:] = sorted(set(map(int, children.split())) & set(self.processes(member)))
-            return bool(found)
+            return bool(found) and not is_staged(found[0])
 
         eventually(look)
         return found[0]

@@ -156,12 +156,15 @@ def remove(cgroup: str) -> bool:
     return not os.path.exists(cgroup)
 
 
-def sweep(cgroup: str) -> bool:
-    """Kill what is left of a group in its subtree, and remove that; whether it is gone."""
+def sweep(cgroup: str, within: float = PATIENCE) -> bool:
+    """Kill what is left of a group in its subtree, and remove that; whether it is gone.
+
+    So many seconds are waited for what can't be killed.
+    """
     if not _is_ours(cgroup):
         return True
     members = f"{cgroup}/{MEMBERS}"
-    end(members, PATIENCE)
+    end(members, within)
     remove(members)
     leave(cgroup)
     return remove(cgroup)
@@ -175,7 +178,7 @@ def _is_ours(cgroup: str) -> bool:
 
 
 def end(cgroup: str, within: float) -> None:
-    """Kill what is in it and below it; so long is waited for what can't be killed."""
+    """Kill what is in it and below it, and wait so many seconds for that."""
     with suppress(OSError):
         kill(cgroup)
         _wait_until_empty(cgroup, within)

@@ -97,9 +97,10 @@ class Folders:
                 os.close(folder)
 
 
-def abandoned(run: str, folder: int) -> None:
-    """Release the folder of a group whose supervisor is gone; its lock is ours by now."""
-    leftovers.sweep(run, _recorded(folder))
+def abandoned(run: str, folder: int, within: float) -> None:
+    """Release the folder of a group whose supervisor is gone; its lock is ours by now. So many
+    seconds are waited for what can't be killed."""
+    leftovers.sweep(run, _recorded(folder), within)
     removal.clear(folder, LOCK)
     os.unlink(LOCK, dir_fd=folder)
     os.rmdir(run)

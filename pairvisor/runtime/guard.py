@@ -94,7 +94,7 @@ def _watch(supervisor: int, trusted: socket.socket) -> int:
         _say(f"can't be killed: {_names(left)}")
         code = code or 70
     with suppress(Exception):  # its code may have been replaced or removed since we began
-        _release(run, descriptors)
+        _release(run, descriptors, within=0.0 if left else PATIENCE)
     return code
 
 
@@ -119,13 +119,14 @@ def _names(left: trees.Tree) -> str:
     return shown + (f" and {len(left) - NAMED} more" if len(left) > NAMED else "")
 
 
-def _release(run: bytes, descriptors: list[int]) -> None:
-    """What the supervisor could not take away any more: cgroups, mounts, secrets, sockets."""
+def _release(run: bytes, descriptors: list[int], within: float) -> None:
+    """What the supervisor could not take away any more: cgroups, mounts, secrets, sockets; in so
+    many seconds, if something can't be killed."""
     if not descriptors or not os.fstat(descriptors[1]).st_nlink:
         return  # it never had the folder, or has removed it
     from pairvisor.runtime.folders import abandoned  # noqa: PLC0415 - the guard is small till then
 
-    abandoned(os.fsdecode(run), descriptors[1])
+    abandoned(os.fsdecode(run), descriptors[1], within)
 
 
 def _say(text: str) -> None:

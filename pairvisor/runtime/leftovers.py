@@ -16,18 +16,21 @@ from pairvisor.runtime import cgroup, kernel, mounts, trees
 PATIENCE = 5.0  # seconds for what was killed to be gone
 
 
-def sweep(run: str, recorded: str) -> None:
-    """`run` is the group's runtime folder, which is locked; `recorded` its cgroup of then."""
+def sweep(run: str, recorded: str, within: float = PATIENCE) -> None:
+    """`run` is the group's runtime folder, which is locked; `recorded` its cgroup of then.
+
+    So many seconds are waited for what can't be killed, in its cgroup and elsewhere.
+    """
     if recorded:
-        cgroup.sweep(recorded)
+        cgroup.sweep(recorded, within)
     if os.listdir(run) != ["lock"]:
-        _end_strays(run)
+        _end_strays(run, within)
     mounts.unmount(run)
 
 
-def _end_strays(run: str) -> None:
+def _end_strays(run: str, within: float) -> None:
     killed = trees.kill(lambda: trees.descending_from(_strays(run)))
-    deadline = monotonic() + PATIENCE
+    deadline = monotonic() + within
     for pid, started in killed.items():
         _await(pid, started, deadline)
 

@@ -37,7 +37,7 @@ def cold(tmp_path: Path) -> Iterator[Freezer]:
 def left(group: Up) -> list[int]:
     """Whom the guard names."""
     found = re.findall(r"^pairvisor: can't be killed: (.*)$", group.said, re.MULTILINE)
-    return [int(pid) for line in found for pid in re.findall(r"(\d+) \(sleep\)", line)]
+    return [int(pid) for line in found for pid in re.findall(r"(\d+) \((?:sleep|sh)\)", line)]
 
 
 def test_the_others_are_stopped_in_order(tmp_path: Path, cold: Freezer) -> None:
