@@ -416,12 +416,19 @@ def _how(info: os.waitid_result) -> Exit:
 def _check(command: Command) -> None:
     """What would be refused behind its stages is refused before them. Raises OSError."""
     who = trial.subject(command.identity)
-    program = locate(command.words[0], command.working_dir, command.env.get("PATH"))
+    word = command.words[0]
     try:
         trial.check_folder(command.working_dir, who)
     except OSError as error:
         raise _cannot_enter(command.working_dir, error) from error
-    trial.check_program(program, command.working_dir, who)
+    program = trial.find(word, command.working_dir, command.env.get("PATH"), who)
+    try:
+        trial.check_program(program, command.working_dir, who)
+    except PermissionError as error:
+        if who.uid == os.geteuid():
+            raise
+        shut = f"user {who.uid} has no way through or no right to execute {error.filename}"
+        raise ProgramError(f'cannot run "{word}": {shut} (EACCES)') from None
 
 
 def _why_not(command: Command, error: OSError) -> str:

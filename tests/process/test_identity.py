@@ -184,9 +184,22 @@ def test_a_program_that_the_user_can_not_run(tmp_path: Path) -> None:
     try:
         with up(tmp_path, manifest) as group:
             assert group.wait() == 126
-            assert "EACCES" in group.said
+            assert f"user 1 has no way through or no right to execute {program}" in group.said
     finally:
         program.unlink()
+
+
+def test_a_program_on_the_way_that_is_not_for_the_user_is_passed_by(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir(mode=0o700)
+    shutil.copy("/bin/false", mine / "true")
+    manifest = """
+    [primary]
+    command = ["true"]
+    user = "daemon"
+    """
+    with up(tmp_path, manifest, PATH=f"{mine}:{os.environ['PATH']}") as group:
+        assert group.wait() == 0
 
 
 SHARE = """
