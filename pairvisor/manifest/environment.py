@@ -36,8 +36,13 @@ class Environments:
         *,
         hidden: Collection[str] = (),
     ) -> None:
-        """`hidden` are variables that nobody inherits."""
-        self.inherited = {k: v for k, v in environ.items() if not (_is_ours(k) or k in hidden)}
+        """`hidden` are variables that nobody inherits. Nor does anybody one whose name isn't a
+        variable's for a shell, as that of a function of bash: no shell passes it on."""
+        self.inherited = {
+            name: value
+            for name, value in environ.items()
+            if NAME.fullmatch(name) and not (_is_ours(name) or name in hidden)
+        }
         self.clean = {k: self.inherited[k] for k in _CLEAN if k in self.inherited}
         self.shared: Variables = {}
         self._interpolator = interpolator

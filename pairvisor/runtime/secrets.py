@@ -11,6 +11,7 @@ member said (a probe's detail, an event, a last line), they are left out.
 
 import os
 import select
+import signal
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from time import monotonic
@@ -174,11 +175,18 @@ class Printing:
         self.on_exit()
 
     def wait(self) -> bytes:
-        """Until it has ended: before there is a loop. Raises SecretError."""
+        """Until it has ended, or we are to: before there is a loop. Raises SecretError."""
         deadline = monotonic() + PATIENCE
-        while self._end is None and (left := deadline - monotonic()) > 0:
-            select.select([self._children.pidfd(self._owner)], [], [], left)
-            self._children.reap()
+        stop = kernel.signal_descriptor({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+        try:
+            while self._end is None and (left := deadline - monotonic()) > 0:
+                ended = self._children.pidfd(self._owner)
+                if stop in select.select([ended, stop], [], [], left)[0]:
+                    self._children.kill(self._owner, lambda _: None)
+                    raise SecretError(f"secrets.{self._name}: stopped before its command had ended")
+                self._children.reap()
+        finally:
+            os.close(stop)
         return self.take()
 
     async def ended(self) -> bytes:

@@ -128,3 +128,10 @@ def test_bad_env_files(text: str, line: int, message: str) -> None:
     with pytest.raises(EnvFileError) as caught:
         parse_env(text)
     assert (caught.value.line, caught.value.message) == (line, message)
+
+
+def test_what_no_shell_passes_on_is_not_inherited(resolved: Loader) -> None:
+    """Some members have a shell as a stage, others have not: all are told the same."""
+    odd = {"my.dotted": "1", "BASH_FUNC_f%%": "() { :; }", "1ST": "x", "FINE_1": "x"}
+    env = resolved("[primary]\ncommand = '/bin/sleep 1'", **odd).primary.env
+    assert env.keys() & odd.keys() == {"FINE_1"}

@@ -14,6 +14,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,22 @@ def test_a_secret_that_can_not_be_had_refuses_the_start(
         assert said in group.said
         assert "Traceback" not in group.said
         assert not (tmp_path / "xdg/pairvisor/test").exists()
+
+
+def test_a_command_that_hangs_is_not_waited_for_by_a_stop(tmp_path: Path) -> None:
+    manifest = f"""
+    [secrets.db]
+    command = ["sh", "-c", "touch {tmp_path}/began; sleep 1000"]
+    [primary]
+    command = ["sleep", "inf"]
+    secrets = ["db"]
+    """
+    with up(tmp_path, manifest) as group:
+        eventually((tmp_path / "began").exists)
+        began = time.monotonic()
+        assert group.stop() == 78
+        assert time.monotonic() - began < 8
+        assert "secrets.db: stopped before its command had ended" in group.said
 
 
 @pytest.mark.parametrize("how", ["stop", "kill -9"])
