@@ -214,6 +214,17 @@ def up(
             group.popen.stdout.close()
 
 
+def let_others_through(folder: Path) -> None:
+    """Other users come to a group that runs there, through the folder of all groups, too."""
+    runtime = folder / "xdg/pairvisor"
+    runtime.mkdir(parents=True)
+    for path in (folder, *folder.parents):
+        if path.stat().st_uid == 0:
+            path.chmod(path.stat().st_mode | 0o5)
+    for path in (runtime, runtime.parent):
+        path.chmod(0o755)
+
+
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 

@@ -59,10 +59,10 @@ class Cgroup(Struct, frozen=True, kw_only=True):
 def find_cgroup(root: str = "/") -> Cgroup:
     """The one that this process is in; `root` is where /proc and /sys are."""
     root = root.rstrip("/")
-    mounts = [line.split() for line in _read(f"{root}/proc/self/mountinfo").splitlines()]
+    mounts = [line.split() for line in read(f"{root}/proc/self/mountinfo").splitlines()]
     # proc_pid_mountinfo(5): the mount point is the fifth field, the type stands behind a hyphen.
     found = [fields[4] for fields in mounts if fields[fields.index("-") + 1] == "cgroup2"]
-    lines = _read(f"{root}/proc/self/cgroup").splitlines()
+    lines = read(f"{root}/proc/self/cgroup").splitlines()
     ours = [line[3:] for line in lines if line.startswith("0::")]
     if not found or not ours:
         return Cgroup()
@@ -75,7 +75,7 @@ def find_cgroup(root: str = "/") -> Cgroup:
         is_writable=all(os.access(here + file, os.W_OK) for file in ("", f"/{PROCS}")),
         is_delegated=_is_delegated(here),
         is_systemds=os.path.isdir(f"{root}/{IS_BOOTED}") and os.geteuid() == 0,
-        controllers=frozenset(_read(f"{here}/cgroup.controllers").split()),
+        controllers=frozenset(read(f"{here}/cgroup.controllers").split()),
     )
 
 
@@ -87,7 +87,8 @@ def _is_delegated(cgroup: str) -> bool:
     return False
 
 
-def _read(path: str) -> str:
+def read(path: str) -> str:
+    """What a file of the kernel says; empty where it is not there, or not for us."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
@@ -106,7 +107,7 @@ def write(path: str, text: str) -> None:
 
 def count(path: str, key: str) -> int:
     """A number from a file of `KEY NUMBER` lines; 0 where there is none."""
-    for line in _read(path).splitlines():
+    for line in read(path).splitlines():
         name, _, number = line.partition(" ")
         if name == key:
             return int(number)
@@ -115,7 +116,7 @@ def count(path: str, key: str) -> int:
 
 def pids_in(cgroup: str) -> list[int]:
     """Its own live processes."""
-    return list(map(int, _read(f"{cgroup}/{PROCS}").split()))
+    return list(map(int, read(f"{cgroup}/{PROCS}").split()))
 
 
 def pids(cgroup: str) -> list[int]:
@@ -205,7 +206,7 @@ def leave(cgroup: str) -> None:
     with suppress(OSError):
         leaf = f"{cgroup}/{SUPERVISOR}"
         if inside := pids_in(leaf):
-            given = _read(f"{parent}/cgroup.subtree_control").split()
+            given = read(f"{parent}/cgroup.subtree_control").split()
             if given and os.path.exists(f"{parent}/cgroup.type"):
                 disable = " ".join(f"-{name}" for name in given)
                 write(f"{cgroup}/cgroup.subtree_control", disable)
@@ -216,7 +217,7 @@ def leave(cgroup: str) -> None:
 
 def enable(cgroup: str, controllers: Iterable[str]) -> None:
     """Let those below it have the controllers. Raises OSError."""
-    wanted = set(controllers) - set(_read(f"{cgroup}/cgroup.subtree_control").split())
+    wanted = set(controllers) - set(read(f"{cgroup}/cgroup.subtree_control").split())
     if wanted:
         write(f"{cgroup}/cgroup.subtree_control", " ".join(f"+{name}" for name in sorted(wanted)))
 

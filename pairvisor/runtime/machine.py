@@ -17,7 +17,7 @@ from contextlib import suppress
 from msgspec import Struct
 
 from pairvisor.manifest.places import LONGEST_SOCKET, find_places
-from pairvisor.runtime.cgroup import Cgroup, find_cgroup
+from pairvisor.runtime.cgroup import Cgroup, find_cgroup, read
 from pairvisor.runtime.memory import VMSTAT
 
 PROGRAMS = ("setpriv", "prlimit", "nsenter", "unshare", "bwrap", "journalctl", "systemctl")
@@ -69,7 +69,7 @@ def look(environ: Mapping[str, str], root: str = "/") -> Machine:
         uid=uid,
         python=platform.python_version(),
         kernel=platform.release(),
-        has_proc=bool(_read(f"{root}/proc/self/stat")),
+        has_proc=bool(read(f"{root}/proc/self/stat")),
         has_pidfd=_has_pidfd(),
         has_subreaper=_has_subreaper(),
         has_children=os.path.exists(f"{root}/proc/thread-self/children"),
@@ -85,17 +85,9 @@ def look(environ: Mapping[str, str], root: str = "/") -> Machine:
         state=Folder(places.state, why_unusable(places.state, uid)),
         is_run_temporary=f"/pairvisor-{uid}/" in places.run,
         longest_name=_longest_name(environ, uid),
-        tells_out_of_memory="oom_kill" in _read(f"{root}{VMSTAT}"),
-        tells_pressure=bool(_read(f"{root}/proc/pressure/memory")),
+        tells_out_of_memory="oom_kill" in read(f"{root}{VMSTAT}"),
+        tells_pressure=bool(read(f"{root}/proc/pressure/memory")),
     )
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def _has_pidfd() -> bool:
@@ -140,7 +132,7 @@ def _version_of_systemd(systemctl: str) -> str:
 
 def _inotify(root: str) -> dict[str, int]:
     names = ("max_user_watches", "max_user_instances")
-    written = {name: _read(f"{root}/proc/sys/fs/inotify/{name}").strip() for name in names}
+    written = {name: read(f"{root}/proc/sys/fs/inotify/{name}").strip() for name in names}
     return {name: int(text) for name, text in written.items() if text.isdecimal()}
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import NOBODY, can_be_nobody, up
+from tests.support import NOBODY, can_be_nobody, let_others_through, up
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be other users")
 STATUS = r"grep -E '^(Uid|Gid|Groups|NoNewPrivs|Cap)' /proc/self/status; echo done; sleep inf"
@@ -26,13 +26,7 @@ strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is no
 @pytest.fixture(autouse=True)
 def _is_passable(tmp_path: Path) -> None:
     """Other users come to the group's folder, and through that of all groups."""
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_uid == 0:
-            path.chmod(path.stat().st_mode | 0o5)
-    runtime = tmp_path / "xdg/pairvisor"
-    runtime.mkdir(parents=True)
-    for path in (runtime, runtime.parent):
-        path.chmod(0o755)
+    let_others_through(tmp_path)
 
 
 def said_by(folder: Path, keys: str, script: str = STATUS) -> dict[str, list[str]]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Up, eventually, gone, up
+from tests.support import Up, eventually, gone, let_others_through, up
 
 CANARY = "canary-7f3a9c51e2"
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be other users")
@@ -69,13 +69,7 @@ def test_each_source(
 @root
 def test_only_the_reader_can_read_it(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(CANARY)
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_uid == 0:
-            path.chmod(path.stat().st_mode | 0o5)
-    runtime = tmp_path / "xdg/pairvisor"
-    runtime.mkdir(parents=True)
-    for path in (runtime, runtime.parent):
-        path.chmod(0o755)
+    let_others_through(tmp_path)
     manifest = """
     [secrets.db]
     file = "secret"

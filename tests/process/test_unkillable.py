@@ -24,7 +24,7 @@ from tests.process.programs import TOLD
 from tests.process.test_control import ask, slowest_status
 from tests.support import Up, eventually, gone, is_alive, up
 
-pytestmark = needs_freezer
+pytestmark = [needs_freezer, pytest.mark.slow]
 PATIENCE = 10.0  # seconds after SIGKILL, as the core and the guard have it
 
 

@@ -20,7 +20,10 @@ AT_ONCE = 2
 LIVES = (("start", "main"), ("stop", "main"), ("reload", "main"), ("rotate", "pump"))
 
 WHY_NOT = can_trace()
-pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=f"NO SWEEP: {WHY_NOT}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(WHY_NOT), reason=f"NO SWEEP: {WHY_NOT}"),
+]
 
 
 def test_a_sample() -> None:

@@ -2,8 +2,11 @@
 
 from random import Random
 
+import pytest
+
 from tests.sweep.soak import soak
 
 
+@pytest.mark.slow
 def test_nothing_grows_in_twenty_seconds() -> None:
     assert not soak(seconds=16, number=2, seed=Random().randrange(2**32))
