@@ -1,7 +1,7 @@
 """`pairvisor logs`: what the members have written of late, and write."""
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import click
 
@@ -51,7 +51,6 @@ def command(  # noqa: PLR0913 - its options
     if follow and count is None and since is None:
         count = WHEN_FOLLOWING
     wanted = (members.meant(names, status), count, since)
-    _say_elsewhere(status, wanted[0])
     if follow:
         lines = following(target.client.follow_logs(*wanted, previous=previous))
     else:
@@ -69,16 +68,6 @@ def following(stream: Iterable[LogLine | Dropped]) -> Iterator[LogLine]:
             yield found
         else:
             _say_dropped(found)
-
-
-def _say_elsewhere(status: Status, names: Collection[str]) -> None:
-    """What goes straight to the journal is nowhere here."""
-    for member in status.members:
-        _, is_journal, identifier = member.log.partition("journal:")
-        if is_journal and not member.log_bytes and (not names or member.name in names):
-            sys.stderr.write(
-                f"pairvisor: {member.name} writes to the journal: journalctl -t {identifier}\n"
-            )
 
 
 def _say_dropped(dropped: Dropped) -> None:

@@ -30,7 +30,6 @@ from pairvisor.manifest.group import (
     Probe,
     Purpose,
     Role,
-    Target,
 )
 
 TOLD = "told_secrets"  # others now, which the member reads anew without a new process
@@ -148,8 +147,6 @@ def difference(old: Member, new: Member, common: Collection[str] = ()) -> Differ
     if "secret_version" in differing and new.reload is not None:
         differing = differing - {"secret_version"} | {TOLD}
     known = FROM_NOW.keys() | FROM_NEXT_START.keys() | COMPARED_BELOW
-    if Target.JOURNAL in (old.log.to, new.log.to) and old.log.to is not new.log.to:
-        known = known - {"log"}  # a process has its connection to the journal from its start
     return Difference(
         process=(
             *sorted({NAMED_OTHERWISE.get(field, field) for field in differing - known}),

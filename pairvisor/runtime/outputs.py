@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from pairvisor.core.events import Exit
-from pairvisor.manifest.group import Group, Member, Target
+from pairvisor.manifest.group import Group, Member
 from pairvisor.runtime.children import Children, Command, Input, SpawnError
 from pairvisor.runtime.logs.outlet import Compress, Fact, Fault, Lost, Trouble, Unread
 from pairvisor.runtime.logs.pump import Pump, Watch
@@ -25,13 +25,12 @@ GRACE = 1.0  # seconds after which the pump itself is not waited for: a disk may
 
 
 class Streams(Struct, frozen=True):
-    """A new process's, and what they add to its environment. `feed` is our end of its stdin."""
+    """A new process's. `feed` is our end of its stdin."""
 
     stdout: int
     stderr: int
     stdin: Input | None = None
     feed: int = -1
-    env: dict[str, str] = {}
 
 
 class Outputs:
@@ -62,43 +61,17 @@ class Outputs:
 
     def open(self, member: Member, run: int, watch: Watch | None, given: ExitStack) -> Streams:
         """For a new process; what is the process's own is closed with `given`. Raises OSError."""
-        streams = self._to_journal(member, given) if watch is None else None
-        if streams is None:
-            stdout = self._pump.attach(member.name, "stdout", watch, run)
-            given.callback(os.close, stdout)
-            stderr = self._pump.attach(member.name, "stderr", watch, run)
-            given.callback(os.close, stderr)
-            streams = Streams(stdout, stderr)
-        return self._with_input(member, streams, given)
-
-    def _to_journal(self, member: Member, given: ExitStack) -> Streams | None:
-        """Straight there, if nobody else wants it. Where there is no journal, the pump tries on."""
-        if member.log.to is not Target.JOURNAL or self._is_read(member):
-            return None
-        from pairvisor.runtime.logs import journal  # noqa: PLC0415 - few have one
-
-        identifier = f"{self._group.name}/{member.name}"
-        try:
-            stdout = journal.connect(identifier)
-            given.callback(os.close, stdout)
-            stderr = journal.connect(identifier)
-            given.callback(os.close, stderr)
-        except OSError:
-            return None
-        return Streams(stdout, stderr, env={"JOURNAL_STREAM": journal.variable(stderr)})
-
-    def _is_read(self, member: Member) -> bool:
-        members = self._group.members.values()
-        return any(m.stdin is not None and member.name in m.stdin.sources for m in members)
-
-    def _with_input(self, member: Member, streams: Streams, given: ExitStack) -> Streams:
+        stdout = self._pump.attach(member.name, "stdout", watch, run)
+        given.callback(os.close, stdout)
+        stderr = self._pump.attach(member.name, "stderr", watch, run)
+        given.callback(os.close, stderr)
         if member.stdin is None:
-            return streams
+            return Streams(stdout, stderr)
         from pairvisor.runtime.logs.pipes import pipe_to_reader  # noqa: PLC0415 - few have one
 
         read, feed = pipe_to_reader()
         given.callback(os.close, read)
-        return Streams(streams.stdout, streams.stderr, Input(read), feed, streams.env)
+        return Streams(stdout, stderr, Input(read), feed)
 
     def started(self, member: Member, run: int, streams: Streams) -> None:
         """The process has them."""

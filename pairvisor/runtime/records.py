@@ -31,7 +31,8 @@ def now() -> str:
 
 
 class Records:
-    """`observe` is told each piece of news at once; `on_event` is called for each event."""
+    """`observe` is told each piece of news at once. `on_event` is called when there are new events,
+    `on_kept` with each of them."""
 
     def __init__(self, group: Group, observe: Observer) -> None:
         self._name = group.name
@@ -49,6 +50,7 @@ class Records:
         self._early_degraded: list[str] = []
         self.lost_lines: dict[str, int] = {}  # by member
         self.on_event: Callable[[], None] = lambda: None
+        self.on_kept: Callable[[Event], None] = lambda _: None
         self.journal: Journal
         self.history: History
 
@@ -125,10 +127,14 @@ class Records:
         if self._is_over:
             return
         for event in events:
-            self.history.add(event)
+            self._add(event)
         if events and self._loop is not None and not self._is_flush_due:
             self._is_flush_due = True
             self._loop.call_soon(self._flush)
+
+    def _add(self, event: "Event") -> None:
+        self.history.add(event)
+        self.on_kept(event)
 
     def _flush(self) -> None:
         self._is_flush_due = False
@@ -142,9 +148,9 @@ class Records:
         if self._is_over:
             return
         if is_degraded and not self._was_degraded:
-            self.history.add(self.journal.degraded(self.history.degraded[0], now()))
+            self._add(self.journal.degraded(self.history.degraded[0], now()))
         elif self._was_degraded and not is_degraded:
-            self.history.add(self.journal.recovered("events are kept again", now()))
+            self._add(self.journal.recovered("events are kept again", now()))
         self._was_degraded = is_degraded
 
     def requested(self, what: str, by: "Caller | None" = None) -> int:

@@ -60,7 +60,7 @@ def _member(supervisor: Supervisor, member: MemberState, usage: Usage | None) ->
         cpu_seconds=usage.cpu_seconds if usage else None,
         memory=usage.memory if usage else None,
         processes=usage.processes if usage else None,
-        log=_log(supervisor.group.name, spec),
+        log=_log(supervisor, spec),
         log_bytes=supervisor.pump.rings.written(spec.name),
         lost_lines=supervisor.records.lost_lines.get(spec.name, 0),
         exit=about.exit,
@@ -79,7 +79,8 @@ def final_status(supervisor: Supervisor) -> model.Status:
     return replace(last, last_lines=[redact(line.message) for line in lines])
 
 
-def _log(group: str, spec: Member) -> str:
-    if spec.log.to is Target.JOURNAL:
-        return f"journal:{group}/{spec.name}"
+def _log(supervisor: Supervisor, spec: Member) -> str:
+    is_usual = spec.log.to is Target.TERMINAL and supervisor.pump.has_journal
+    if is_usual or spec.log.to is Target.JOURNAL:
+        return f"journal:{supervisor.group.name}/{spec.name}"
     return spec.log.file.path if spec.log.file else spec.log.to

@@ -87,53 +87,37 @@ def logs(group: Up) -> bytes:
     return bytes(ask(group, "/v1/logs")[1])
 
 
-def test_a_member_writes_to_the_journal_itself(tmp_path: Path, journal: Journal) -> None:
+def test_a_members_lines_are_entries_of_their_own(tmp_path: Path, journal: Journal) -> None:
     journal.begin()
-    script = "echo one; echo '<3>bad' >&2; echo $JOURNAL_STREAM; stat -Lc %d:%i /proc/self/fd/2"
-    with up(tmp_path, SHOP % (f"{script}; exec sleep 1000", ""), *journal.inside) as group:
+    script = r"echo one; echo '<3>bad' >&2; printf 'a\\0b\\n'; echo; printf last; sleep 1000"
+    with up(tmp_path, SHOP % (script, ""), *journal.inside) as group:
         eventually(lambda: len(journal.lines("test/web")) == 4)
-        lines = {line["MESSAGE"]: line for line in journal.lines("test/web")}
-        assert lines["one"]["PRIORITY"] == "6"
-        assert lines["bad"]["PRIORITY"] == "3"
-        assert lines["one"]["_STREAM_ID"] != lines["bad"]["_STREAM_ID"]
-        assert len(lines) == 3  # its stderr is what JOURNAL_STREAM says
-        assert lines["one"]["_PID"] == str(group.main("web"))
-        assert b"one" not in logs(group)
-        told = subprocess.run(
-            [sys.executable, "-m", "pairvisor", "logs"],
-            cwd=tmp_path,
-            env=group.env,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert told.stderr == "pairvisor: web writes to the journal: journalctl -t test/web\n"
-        assert group.stop() == 0
-
-
-@pytest.mark.parametrize(
-    "reads",
-    ["ready = { log = 'one' }", '[sidecars.read]\n    command = "cat"\n    stdin = ["web"]'],
-    ids=["a probe", "a sidecar"],
-)
-def test_lines_that_are_wanted_here_too_come_by_us(
-    tmp_path: Path, journal: Journal, reads: str
-) -> None:
-    journal.begin()
-    with up(tmp_path, SHOP % ("echo one; exec sleep 1000", reads), *journal.inside) as group:
-        group.read_until("group test is ready")
-        eventually(lambda: journal.messages("test/web") == ["one"])
+        lines = journal.lines("test/web")
+        one, bad = lines[0], next(line for line in lines if line["MESSAGE"] == "bad")
+        assert (one["MESSAGE"], one["PRIORITY"], one["STREAM"]) == ("one", "6", "stdout")
+        assert (one["GROUP"], one["MEMBER"], one["RUN"]) == ("test", "web", "1")
+        assert (bad["PRIORITY"], bad["STREAM"]) == ("3", "stderr")
+        assert [97, 0, 98] in [line["MESSAGE"] for line in lines]
         assert b"one" in logs(group)
+        assert group.stop() == 0
+        assert journal.messages("test/web")[-1] == "last"
+
+
+def test_a_long_line_is_several_entries(tmp_path: Path, journal: Journal) -> None:
+    journal.begin()
+    script = "head -c 200000 /dev/zero | tr '\\\\0' x; echo; exec sleep 1000"
+    with up(tmp_path, SHOP % (script, ""), *journal.inside) as group:
+        eventually(lambda: sum(map(len, journal.messages("test/web"))) == 200_000)
         assert group.stop() == 0
 
 
 def test_lines_wait_for_a_journal_that_is_late(tmp_path: Path, journal: Journal) -> None:
     script = "for i in 1 2 3; do echo $i; done; exec sleep 1000"
     with up(tmp_path, SHOP % (script, ""), *journal.inside) as group:
-        group.read_until(r"the journal \(test/web\): No such file or directory")
+        group.read_until(r"the journal: No such file or directory")
         assert ask(group, "/v1/status")[1]["degraded"]
         journal.begin()
-        group.read_until(r"the journal \(test/web\) takes what is written again")
+        group.read_until(r"the journal takes what is written again")
         eventually(lambda: journal.messages("test/web") == ["1", "2", "3"])
         assert not ask(group, "/v1/status")[1]["degraded"]
         assert group.stop() == 0

@@ -11,7 +11,6 @@ from pairvisor.runtime.logs.lines import (
     Data,
     Lines,
     as_json,
-    as_lines,
     as_raw,
     as_text,
     rfc3339,
@@ -102,8 +101,3 @@ def test_only_what_begins_elsewhere_is_copied_for_raw() -> None:
     parts = list(as_raw(lines(b"a", b"b\nc\n")))
     assert parts == [b"ab\n", b"c\n"]
     assert isinstance(parts[1], memoryview)
-
-
-def test_the_next_line_in_a_journal_is_a_line() -> None:
-    assert joined(as_lines(lines(b"", b"one\ntwo"))) == b"one\ntwo\n"
-    assert joined(as_lines(lines(b"", b"long", is_cut=True))) == b"long"

@@ -274,7 +274,7 @@ def test_without_a_journal_lines_wait_for_one(tmp_path: Path) -> None:
         log = { to = "journal" }
     """
     with up(tmp_path, manifest) as group:
-        group.read_until(r"the journal \(test/primary\): No such file or directory")
+        group.read_until(r"the journal: No such file or directory")
         assert ask(group, "/v1/status")[1]["degraded"]
         assert group.stop() == 0
         assert "1 line of primary did not get to the journal" in group.said

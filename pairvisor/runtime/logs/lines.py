@@ -67,12 +67,6 @@ def as_raw(lines: Lines) -> Iterator[Data]:
         yield memoryview(lines.piece)[begin : lines.end]
 
 
-def as_lines(lines: Lines) -> Iterator[Data]:
-    """Raw, where the next is not to begin in the middle of a line."""
-    text = lines.text
-    yield text if lines.is_cut or text.endswith(b"\n") else text + b"\n"
-
-
 def as_text(lines: Lines) -> Iterator[Data]:
     """Time, member, stream, message; the stream has a `+` where the line goes on in the next."""
     start = f"{rfc3339(lines.at)} {lines.member} {lines.stream}"

@@ -153,12 +153,16 @@ class Outlet:
         """Nothing will take what waits: say how much that is."""
         accounts = {id(account): account for account, _ in self.queue}
         for account, data in self.queue:
-            left = bytes(data)[self._offset :]
-            account.lost += left.count(b"\n") + (not left.endswith(b"\n"))
+            account.lost += self.lines_in(memoryview(data)[self._offset :])
             account.pending = self._offset = 0
         self.queue.clear()
         for account in accounts.values():
             self.tell_lost(account)
+
+    def lines_in(self, data: Data) -> int:
+        """How many lines of a member's it has, as it is written there."""
+        left = bytes(data)
+        return left.count(b"\n") + (not left.endswith(b"\n"))
 
     def tell_lost(self, account: Account) -> None:
         self._keeper.tell(Lost(account.member, self.name, account.lost))

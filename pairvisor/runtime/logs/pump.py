@@ -12,10 +12,11 @@ import select
 import sys
 import threading  # noqa: TID251 - this is the one thread
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
 from time import CLOCK_REALTIME, clock_gettime, monotonic
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -27,6 +28,9 @@ from pairvisor.runtime.logs.routes import Routes, Way
 from pairvisor.runtime.logs.terminal import Terminal, View
 from pairvisor.runtime.ring import Stream
 from pairvisor.runtime.rings import Rings
+
+if TYPE_CHECKING:
+    from pairvisor.runtime.logs.journal import Journal
 
 PIECE = 1 << 16
 LARGE_PIECE = 1 << 17  # from a member that has much to say; more than the caches hold is slower
@@ -64,13 +68,15 @@ class Source(Struct):
 class Pump:
     """Runs from `start` to `finish`. What may be called from the loop's thread never blocks.
 
-    `view` is how its terminal shows things, if it has one.
+    `view` is how its terminal shows things, if it has one. `journal` names the group whose entries
+    go to the journal, as those of a service do.
     """
 
-    def __init__(self, view: View | None, rings: Rings) -> None:
+    def __init__(self, view: View | None, rings: Rings, journal: str = "") -> None:
         self.rings = rings
         self._terminal = Terminal(view, self) if view is not None else None
-        self._routes = Routes(self._terminal, self)
+        self._journal = self._open_journal(journal) if journal else None
+        self._routes = Routes(self._terminal, self, self._journal)
         self._sources: dict[int, Source] = {}
         self._blocked: dict[int, Outlet] = {}
         self._paused: set[str] = set()
@@ -87,6 +93,11 @@ class Pump:
         self._facts: list[Fact] = []  # before anybody listened
         self._last_fault = ""
         self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
+
+    def _open_journal(self, group: str) -> "Journal":
+        from pairvisor.runtime.logs.journal import Journal  # noqa: PLC0415 - of services alone
+
+        return Journal(group, self)
 
     # From the loop's thread.
 
@@ -131,6 +142,16 @@ class Pump:
     def progress(self, text: str) -> None:
         if self._terminal is not None and len(self._orders) < MOST_ORDERS:
             self._order(partial(self._terminal.progress, text))
+
+    def note(self, entry: Mapping[str, object]) -> None:
+        """An entry for the journal, with these fields, where the supervisor's own go there."""
+        if self._journal is not None and len(self._orders) < MOST_ORDERS:
+            self._order(partial(self._journal.note, entry))
+
+    @property
+    def has_journal(self) -> bool:
+        """Whether what has no other place goes there."""
+        return self._journal is not None
 
     def tell_when_through(self, callback: Callable[[], object]) -> None:
         """On the pump's thread, once all that is in the pipes by now has been passed on."""

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from pairvisor.manifest.group import Group, LogFile, Member, Target
-from pairvisor.runtime.logs.lines import FORMATS, Data, Lines, as_lines
+from pairvisor.runtime.logs.lines import FORMATS, Data, Lines
 from pairvisor.runtime.logs.outlet import Account, Keeper, Outlet
 from pairvisor.runtime.logs.terminal import Terminal
 
 if TYPE_CHECKING:
     from pairvisor.runtime.logs.feed import Input
+    from pairvisor.runtime.logs.journal import Journal
 
 Format = Callable[[Lines], Iterator[Data]]
 
@@ -35,19 +36,23 @@ class Way(Struct, frozen=True, eq=False):
 
 
 class Routes:
-    """All members'. Without a terminal, what would go there goes nowhere.
+    """All members'. What would go to the terminal goes to `journal` where the supervisor's own
+    words do, and nowhere if there is neither.
 
     `outlets` are all but the terminal; of these, `inputs` are those to readers, by member.
     """
 
-    def __init__(self, terminal: Terminal | None, keeper: Keeper) -> None:
+    def __init__(
+        self, terminal: Terminal | None, keeper: Keeper, journal: "Journal | None" = None
+    ) -> None:
         self.outlets: list[Outlet] = []
         self.inputs: dict[str, Input] = {}
         self._terminal = terminal
         self._keeper = keeper
         self._ways: dict[str, tuple[Way, ...]] = {}
         self._files: dict[str, Outlet] = {}  # by path
-        self._journals: dict[str, Outlet] = {}  # by identifier
+        self._has_own = journal is not None
+        self._journal = journal
 
     def of(self, member: str) -> tuple[Way, ...]:
         return self._ways.get(member, ())
@@ -65,10 +70,12 @@ class Routes:
         self._ways = last_ways | ways
         used = [way.outlet for of_one in self._ways.values() for way in of_one]
         self._files = {n: o for n, o in self._files.items() if o in used}
-        self._journals = {n: o for n, o in self._journals.items() if o in used}
-        self.outlets = [*self._files.values(), *self._journals.values(), *self.inputs.values()]
+        if self._journal not in used and not self._has_own:
+            self._journal = None
+        journals = [self._journal] if self._journal is not None else []
+        self.outlets = [*self._files.values(), *journals, *self.inputs.values()]
         for outlet in before:
-            if outlet not in used:
+            if outlet not in self.outlets and outlet not in used:
                 _retire(outlet)
 
     def _adopt_inputs(self, group: Group) -> None:
@@ -86,10 +93,12 @@ class Routes:
 
     def _target(self, group: Group, member: Member) -> Iterator[tuple[Outlet, Format]]:
         """Where its `log` lets it go."""
-        if member.log.to is Target.TERMINAL and self._terminal is not None:
+        is_usual = member.log.to is Target.TERMINAL
+        if is_usual and self._terminal is not None:
             yield self._terminal, self._terminal.lines
-        elif member.log.to is Target.JOURNAL:
-            yield self._journal(f"{group.name}/{member.name}"), as_lines
+        elif member.log.to is Target.JOURNAL or (is_usual and self._has_own):
+            journal = self._the_journal(group)
+            yield journal, journal.lines
         elif member.log.file is not None:
             yield self._file(member.log.file, member, group), FORMATS[member.log.file.format]
 
@@ -98,12 +107,12 @@ class Routes:
             if reader.stdin is not None and member.name in reader.stdin.sources:
                 yield self.inputs[reader.name], FORMATS[reader.stdin.format]
 
-    def _journal(self, identifier: str) -> Outlet:
+    def _the_journal(self, group: Group) -> "Journal":
         from pairvisor.runtime.logs.journal import Journal  # noqa: PLC0415 - few groups have one
 
-        if identifier not in self._journals:
-            self._journals[identifier] = Journal(identifier, self._keeper)
-        return self._journals[identifier]
+        if self._journal is None:
+            self._journal = Journal(group.name, self._keeper)
+        return self._journal
 
     def _file(self, spec: LogFile, member: Member, group: Group) -> Outlet:
         from pairvisor.runtime.logs.file import File  # noqa: PLC0415 - few groups have one
