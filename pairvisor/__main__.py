@@ -31,6 +31,8 @@ def _run(arguments: list[str]) -> None:
             _up(file)
         case ["up", "-f", file, "--detached"]:
             _up(file, detached=True)
+        case ["run", manifest] if not manifest.startswith("-"):
+            _serve(manifest)
         case _:
             _command()
 
@@ -47,6 +49,14 @@ def _up(file: str | None, *, detached: bool = False) -> None:
     from pairvisor.cli import foreground  # noqa: PLC0415
 
     foreground.run(file, detached=detached)
+
+
+def _serve(manifest: str) -> None:
+    """The same for a service manager: what `pairvisor.cli.run` would do, without click."""
+    gc.disable()
+    from pairvisor.cli.service import serve  # noqa: PLC0415
+
+    serve(manifest)
 
 
 def _command() -> None:

@@ -22,6 +22,7 @@ import pytest
 from pairvisor.runtime import cgroup, kernel, mounts, stages
 
 needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+UP = ("up", "-f")
 WITHIN = 20.0  # seconds; ten times and more what anything here usually takes
 
 
@@ -78,19 +79,24 @@ def is_staged(pid: int) -> bool:
 class Up:
     """A running `pairvisor up`, from `up()`. Its pid is the guard's.
 
-    A `wrapper` is a command that becomes the one that is put behind it, as `env` does; `how` is
-    for Popen.
+    A `wrapper` is a command that becomes the one that is put behind it, as `env` does; `words` are
+    pairvisor's, before the manifest; `how` is for Popen.
     """
 
     def __init__(
-        self, manifest: Path, env: dict[str, str], wrapper: Sequence[str] = (), **how: Any
+        self,
+        manifest: Path,
+        env: dict[str, str],
+        wrapper: Sequence[str] = (),
+        words: Sequence[str] = UP,
+        **how: Any,
     ) -> None:
         self.manifest = manifest
         self.env = env
         self.said = ""
         usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "start_new_session": True}
         self.popen = subprocess.Popen(
-            [*wrapper, sys.executable, "-m", "pairvisor", "up", "-f", manifest.name],
+            [*wrapper, sys.executable, "-m", "pairvisor", *words, manifest.name],
             **(usual | {"stderr": subprocess.STDOUT} | how),
             cwd=manifest.parent,
             env=env,
@@ -187,10 +193,11 @@ def up(
     folder: Path,
     manifest: str,
     *wrapper: str,
+    words: Sequence[str] = UP,
     how: dict[str, Any] | None = None,
     **env: str,
 ) -> Iterator[Up]:
-    """Write the manifest of a group `test` into the folder and run it (`wrapper`, `how`: see Up).
+    """Write the manifest of a group `test` into the folder and run it (`wrapper` …: see Up).
 
     Whatever of it is left at the end is killed.
     """
@@ -201,7 +208,7 @@ def up(
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PAIRVISOR_")}
     own = {"XDG_RUNTIME_DIR": str(runtime), "XDG_STATE_HOME": str(folder / "xdg-state")}
     environment = {**clean, **own, "NO_COLOR": "1", **env}
-    group = Up(path, environment, wrapper, **(how or {}))
+    group = Up(path, environment, wrapper, words, **(how or {}))
     try:
         yield group
     finally:

@@ -6,6 +6,7 @@ neither its time nor its memory.
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pairvisor.manifest.group import Group
@@ -32,18 +33,23 @@ def bind(group: Group) -> socket.socket:
 class Listener:
     """Waits for the first client, then for the others, until `close`.
 
-    With `watch` or where metrics are exposed, nobody is waited for. `when_served` is called once
-    clients are answered.
+    With `watch` or where metrics are exposed, nobody is waited for. With `reloads`, SIGHUP lets the
+    group read its manifest anew. `when_served` is called once clients are answered.
     """
 
-    def __init__(self, listener: socket.socket, *, watch: bool = False) -> None:
+    def __init__(
+        self, listener: socket.socket, *, watch: bool = False, reloads: bool = False
+    ) -> None:
         self._listener = listener
         self._watch = watch
+        self._reloads = reloads
         self._service: Service | None = None
         self.when_served: Callable[[], None] = lambda: None
 
     def begin(self, supervisor: "Supervisor") -> None:
         """In the loop."""
+        if self._reloads:
+            supervisor.on_hangup = partial(self._reload, supervisor)
         if self._watch or supervisor.group.metrics:
             self._first(supervisor)
         else:
@@ -63,6 +69,12 @@ class Listener:
             # Nobody can be served, but the group can be supervised.
             supervisor.loop.remove_reader(self._listener)
             supervisor.records.fault(f"no control API: {error!r}")
+
+    def _reload(self, supervisor: "Supervisor") -> None:
+        if self._service is None:
+            self._first(supervisor)
+        if self._service is not None:
+            self._service.reload()
 
     async def close(self) -> None:
         """Let those that follow take the last news."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pairvisor.api.application import Application
 from pairvisor.api.door import CLIENTS, Door, listen
 from pairvisor.api.peer import Access, Peer, access, peer_of
+from pairvisor.api.reloader import Reloader
 from pairvisor.api.server import Server
 from pairvisor.manifest.group import Endpoint
 from pairvisor.runtime.control import Control
@@ -30,7 +31,12 @@ class Service:
         self._servers = [Server(listener, application.answer, judge, application.note_fault, most)]
         if supervisor.group.metrics:
             self._open_door(supervisor.group.metrics, application)
-        self._watching = _watch(self._control, supervisor) if watch else None
+        self._reloader = Reloader(self._control, supervisor.pump.say)
+        self._watching = _watch(self._control, supervisor, self._reloader) if watch else None
+
+    def reload(self) -> None:
+        """Read the manifest anew, as if a client had asked for it."""
+        self._reloader.begin()
 
     def _open_door(self, endpoint: Endpoint, application: Application) -> None:
         """Where it can't be had, the group runs without: it is said."""
@@ -54,10 +60,10 @@ class Service:
             await server.close()
 
 
-def _watch(control: Control, supervisor: Supervisor) -> "Watching":
+def _watch(control: Control, supervisor: Supervisor, reloader: Reloader) -> "Watching":
     from pairvisor.api.watching import Watching  # noqa: PLC0415 - watchdog is for this alone
 
-    return Watching(control, supervisor)
+    return Watching(control, supervisor, reloader)
 
 
 def _judge(supervisor: Supervisor, client: socket.socket) -> tuple[Peer, Access]:

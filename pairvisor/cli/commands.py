@@ -10,6 +10,7 @@ from pairvisor import __version__
 
 COMMANDS = {
     "up": "Start the group and stay: Ctrl-C stops it in order.",
+    "run": "Run a group as a service, below systemd or another init.",
     "down": "Stop the group in order, and say the result.",
     "status": "Show how the group and its members are.",
     "logs": "Show what the members have written of late.",

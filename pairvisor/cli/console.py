@@ -21,8 +21,8 @@ _ORDER = re.compile(rb"\x1b\[[0-9;:]*m|[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]"
 class Console:
     """A pump's view. Colour and progress only where stdout is a terminal (and not NO_COLOR)."""
 
-    def __init__(self, members: list[str]) -> None:
-        self.is_terminal = os.isatty(STDOUT)
+    def __init__(self, members: list[str], *, is_terminal: bool) -> None:
+        self.is_terminal = is_terminal
         self._has_colour = self.is_terminal and not os.environ.get("NO_COLOR")
         self._width = max(map(len, (*members, OWN)))
         self._prefixes: dict[str, bytes] = {}

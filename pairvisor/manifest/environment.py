@@ -13,7 +13,7 @@ from pairvisor.manifest.report import Report
 # What systemd and other supervisors tell us about ourselves; a member that believed it would
 # answer for us: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3), systemd.exec(5).
 _OURS = frozenset(
-    "NOTIFY_SOCKET CREDENTIALS_DIRECTORY JOURNAL_STREAM INVOCATION_ID MAINPID "
+    "NOTIFY_SOCKET CREDENTIALS_DIRECTORY JOURNAL_STREAM INVOCATION_ID MAINPID SYSTEMD_EXEC_PID "
     # The group's: one in a member needs others.
     "RUNTIME_DIRECTORY STATE_DIRECTORY LOGS_DIRECTORY".split()
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pairvisor.manifest.group import Places
 
+ROOTS_SESSION = "/run/user/0"  # of pam_systemd(8)
 LONGEST_SOCKET = 107  # bytes: sun_path of unix(7) is 108 with its terminating NUL
 
 
@@ -33,10 +34,11 @@ def _own(variable: str, environ: Mapping[str, str]) -> str:
 
 
 def _all_run(environ: Mapping[str, str], uid: int) -> str:
-    """The runtime folder of all groups of this user."""
-    folder = environ.get("XDG_RUNTIME_DIR", "")
-    if folder.startswith("/"):
-        return f"{folder.rstrip('/')}/pairvisor"
+    """The runtime folder of all groups of this user. Root's are the system's: what a login has made
+    for root goes with it."""
+    folder = environ.get("XDG_RUNTIME_DIR", "").rstrip("/")
+    if folder.startswith("/") and folder != ROOTS_SESSION:
+        return f"{folder}/pairvisor"
     if uid == 0:
         return "/run/pairvisor"
     temporary = environ.get("TMPDIR") or "/tmp"  # noqa: S108 - the runtime checks the folder's owner

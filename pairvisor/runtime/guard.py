@@ -35,9 +35,7 @@ def fork() -> None:
     Raises OSError when the kernel has no process to spare.
     """
     global _trust  # noqa: PLW0603 - one guard for one process
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED | DROPPED)
-    kernel.become_subreaper()
+    do_without()
     guard = os.getpid()
     mine, theirs = socket.socketpair()
     supervisor = os.fork()
@@ -52,6 +50,20 @@ def fork() -> None:
     kernel.become_subreaper()
     mine.close()
     _trust = theirs
+
+
+def is_there() -> bool:
+    """Whether systemd started this very process (systemd.exec(5)): then its unit's cgroup is killed
+    when it ends, and another guard would only be in the way."""
+    return os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
+
+
+def do_without() -> None:
+    """Let this process be the supervisor, where what started it ends all that it leaves behind: its
+    signals are blocked, and orphans come to it, as below a guard."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED | DROPPED)
+    kernel.become_subreaper()
 
 
 def entrust(lock: int, folder: int, run: str) -> None:

@@ -8,6 +8,7 @@ is told by its `reload`, and restarts where it has none.
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from pairvisor.manifest.changes import Changes, changes
 from pairvisor.manifest.errors import ManifestError
@@ -44,7 +45,8 @@ class Reloading:
         async with self._turn:
             self._check()
             try:
-                return await self._reload(by, dry_run)
+                with nullcontext() if dry_run else self._supervisor.manager.reloading():
+                    return await self._reload(by, dry_run)
             except ManifestError as error:
                 self._note_failure(str(error.problems[0]), by, dry_run)
                 raise

@@ -42,6 +42,7 @@ from pairvisor.runtime.children import SpawnError, as_member
 from pairvisor.runtime.folders import Folders
 from pairvisor.runtime.logs.pump import Pump
 from pairvisor.runtime.loop import new_loop
+from pairvisor.runtime.manager import Manager
 from pairvisor.runtime.memory import Oom
 from pairvisor.runtime.outputs import Outputs, Streams
 from pairvisor.runtime.provision import Provision
@@ -111,9 +112,11 @@ class Supervisor:
         self.pump = pump
         self.records = records
         self._front = front
+        self.manager = Manager({})
         records.unmet(provision.unmet)
         self._outputs = Outputs(group, pump, self.children, records)
         self.on_exit: Callable[[str], None] = lambda _: None  # of a member's main process
+        self.on_hangup: Callable[[], None] | None = None  # instead of a stop
         self._clock = Clock()
         self._oom = Oom()
         self._events: deque[Event] = deque()
@@ -244,6 +247,7 @@ class Supervisor:
         if isinstance(news, do.Moved) and news.phase is Phase.ENDED:
             self._outputs.ended(self.state.members[news.member].spec)
         self.records.tell(self.state, news)
+        self.manager.tell(self.state)
 
     def _do_in_loop(self, effect: NeedsLoop) -> None:
         if self._tasks is None:
@@ -279,7 +283,7 @@ class Supervisor:
             watch = self._tasks.log_watch(member)
         with ExitStack() as given:
             streams = self._outputs.open(member, run, watch, given)
-            self._run_program(member, run, {**env, **streams.env}, streams)
+            self._run_program(member, run, env, streams)
         self.pump.rings.new_run(member.name, run)
 
     def _run_program(self, member: Member, run: int, env: dict[str, str], streams: Streams) -> None:
@@ -319,6 +323,7 @@ class Supervisor:
         self._loop = loop
         self._tasks = Tasks(self.state, self.children, self.post)
         self.records.begin(loop)
+        self.manager.begin(loop)
         self._outputs.begin(loop)
         # Blocked since the guard was forked, so the pump's thread doesn't take them either.
         signals = kernel.signal_descriptor(HANDLED)
@@ -349,6 +354,8 @@ class Supervisor:
         for signum in kernel.read_signals(signals):
             if signum == signal.SIGCHLD:
                 self.children.reap()
+            elif signum == signal.SIGHUP and self.on_hangup is not None:
+                self.on_hangup()
             else:
                 # A second Ctrl-C means: sooner.
                 self._interrupts += signum == signal.SIGINT
@@ -366,6 +373,7 @@ class Supervisor:
     def _settled(self, finish: do.Finish) -> None:
         """All that the members wrote is where it belongs."""
         self.records.ended(finish)
+        self.manager.ended(finish)
         self._leaving = self.loop.create_task(self._leave())
 
     async def _leave(self) -> None:
