@@ -16,7 +16,11 @@ def main() -> None:
     """Run the command that the arguments name, and exit."""
     try:
         _open_standard_descriptors()
-        _run(sys.argv[1:])
+        handed = os.environ.pop("PAIRVISOR_HANDOVER", "")
+        if handed:
+            _take_over(handed)
+        else:
+            _run(sys.argv[1:])
     except (OSError, ImportError, RuntimeError, MemoryError) as error:
         # No process, thread, descriptor or memory to be had: the system's word is all there is.
         # A module whose file can't be looked at is none to Python: it says ImportError then.
@@ -57,6 +61,23 @@ def _serve(manifest: str) -> None:
     from pairvisor.cli.service import serve  # noqa: PLC0415
 
     serve(manifest)
+
+
+def _take_over(handed: str) -> None:
+    """What this process has run till now, by a program that another one may have replaced; or only
+    look whether that can be done: see `pairvisor.runtime.reexec`."""
+    gc.disable()
+    from pairvisor.runtime.handover import HandoverError, read  # noqa: PLC0415
+
+    try:
+        if handed == "look":
+            read(0)
+        else:
+            from pairvisor.cli import foreground  # noqa: PLC0415
+
+            foreground.take_over(int(handed))
+    except HandoverError as error:
+        _end(str(error), OUTPUT)
 
 
 def _command() -> None:

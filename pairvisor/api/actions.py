@@ -39,6 +39,11 @@ async def reload(control: Control, request: Request, body: asked.Reloading) -> R
     return as_json(await control.reload(request.peer.caller, dry_run=body.dry_run))
 
 
+async def reexec(control: Control, request: Request, _: asked.Nothing) -> Response:
+    """It happens after the answer, and closes all connections."""
+    return as_json(control.reexec(request.peer.caller))
+
+
 async def execute(control: Control, request: Request, body: asked.Execution) -> Response:
     """The answer comes when the command has ended; the client's going away ends the command."""
     control.members_named([body.member])

@@ -221,6 +221,10 @@ class Client:
     def signal(self, member: str, signal: str) -> Answer:
         return _decoded(self.post("/v1/signal", {"member": member, "signal": signal}), Answer)
 
+    def reexec(self) -> Answer:
+        """Only asks for it: the connection would not outlive it."""
+        return _decoded(self.post("/v1/reexec", {}), Answer)
+
     def reload(self, *, dry_run: bool = False) -> Reload:
         return _decoded(self.post("/v1/reload", {"dry_run": dry_run}), Reload)
 

@@ -46,6 +46,9 @@ class Listener:
         self._service: Service | None = None
         self.when_served: Callable[[], None] = lambda: None
 
+    def fileno(self) -> int:
+        return self._listener.fileno()
+
     def begin(self, supervisor: "Supervisor") -> None:
         """In the loop."""
         if self._reloads:

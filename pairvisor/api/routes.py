@@ -137,6 +137,14 @@ ROUTES = (
     ),
     Route(
         method="POST",
+        path="/v1/reexec",
+        summary="Let the installed version take over; members run on, connections are closed.",
+        handler=actions.reexec,
+        answers=model.Answer,
+        refusals=(409,),
+    ),
+    Route(
+        method="POST",
         path="/v1/exec",
         summary="Run a command as a member runs.",
         handler=actions.execute,

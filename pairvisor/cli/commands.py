@@ -22,6 +22,7 @@ COMMANDS = {
     "signal": "Send a signal to a member.",
     "exec": "Run a command as a member runs.",
     "reload": "Let the group read its manifest anew.",
+    "reexec": "Let the installed version supervise; members run on.",
     "top": "Watch the group and its members, live.",
     "timeline": "Show who waited for whom in the last start.",
     "metrics": "Print the group's metrics.",

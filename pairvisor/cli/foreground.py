@@ -4,9 +4,10 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pairvisor.api.listener import Listener, bind
 from pairvisor.cli.console import STDOUT, Console
@@ -19,10 +20,13 @@ from pairvisor.runtime import guard
 from pairvisor.runtime.folders import AlreadyRunningError, Folders, UnsafeFolderError
 from pairvisor.runtime.logs.pump import Pump
 from pairvisor.runtime.manager import Manager
-from pairvisor.runtime.provision import Provision, ProvisionError
+from pairvisor.runtime.provision import Provision, ProvisionError, provide, provided
 from pairvisor.runtime.records import Records
 from pairvisor.runtime.rings import Rings
-from pairvisor.runtime.supervisor import InternalError, Supervisor
+from pairvisor.runtime.supervisor import InternalError, Start, Supervisor
+
+if TYPE_CHECKING:
+    from pairvisor.runtime.handover import Handover
 
 DRAIN = 1.0  # seconds for the last lines to reach the terminal
 STDERR = 2
@@ -36,19 +40,23 @@ class Outside(Struct, frozen=True):
     has_journal: bool = False
 
 
+class Claimed(Struct, frozen=True):
+    """A group that is ours to run, and how we were told to."""
+
+    group: Group
+    folders: Folders
+    control: socket.socket
+    start: Start
+
+
 def run(file: str | None, *, detached: bool = False, watch: bool = False) -> NoReturn:
     """Run the manifest's group to its end, and exit as it says.
 
     A detached one has no terminal: stderr is a pipe to who started it, for what keeps it from
     starting, or a NUL once its control socket answers.
     """
-    group, folders, control = _begin(file)
-    front = Listener(control, watch=watch)
-    if detached:
-        front.when_served = _let_go
-    is_terminal = os.isatty(STDOUT)
-    console = None if detached else Console(list(group.members), is_terminal=is_terminal)
-    _end(_run(group, folders, front, Outside(console, Manager({}))))
+    claimed = _begin(file, Start(is_service=False, is_detached=detached, watch=watch))
+    _end(_run(claimed, _outside(claimed)))
 
 
 def serve(file: str) -> NoReturn:
@@ -56,21 +64,44 @@ def serve(file: str) -> NoReturn:
 
     Where our stderr is the journal, all goes there, in entries of their own; otherwise to stdout.
     """
-    group, folders, control = _begin(file)
-    has_journal = _is_journal(STDERR)
-    console = None if has_journal else Console(list(group.members), is_terminal=False)
-    outside = Outside(console, Manager(os.environ), has_journal=has_journal)
-    _end(_run(group, folders, Listener(control, reloads=True), outside))
+    claimed = _begin(file, Start(is_service=True))
+    _end(_run(claimed, _outside(claimed)))
 
 
-def _begin(file: str | None) -> tuple[Group, Folders, socket.socket]:
-    """The manifest's group, its folders, which are ours, and its control socket, which listens."""
+def take_over(descriptor: int) -> NoReturn:
+    """Go on with a group whose supervisor this process was, by what it has handed over."""
+    from pairvisor.runtime.handover import read  # noqa: PLC0415 - only here
+
     os.umask(0o077)
+    handed = read(descriptor)
+    os.close(descriptor)
+    guard.take_over(handed.guard)
+    folders = Folders(handed.group.places, handed.lock, handed.folder)
+    control = socket.socket(fileno=handed.control)
+    claimed = Claimed(handed.group, folders, control, handed.start)
+    _end(_run(claimed, _outside(claimed), handed))
+
+
+def _begin(file: str | None, start: Start) -> Claimed:
+    """The manifest's group; its folders are ours, and its control socket listens."""
+    os.umask(0o077)
+    with suppress(FileNotFoundError):
+        start = replace(start, folder=os.getcwd())
     group = load_or_exit(file)
     folders = Folders(group.places)
     control = _claim(folders, group)
     guard.entrust(folders.lock, folders.folder, group.places.run)
-    return group, folders, control
+    return Claimed(group, folders, control, start)
+
+
+def _outside(claimed: Claimed) -> Outside:
+    names, start = list(claimed.group.members), claimed.start
+    if not start.is_service:
+        console = None if start.is_detached else Console(names, is_terminal=os.isatty(STDOUT))
+        return Outside(console, Manager({}))
+    has_journal = _is_journal(STDERR)
+    console = None if has_journal else Console(names, is_terminal=False)
+    return Outside(console, Manager(os.environ), has_journal=has_journal)
 
 
 def _end(status: int) -> NoReturn:
@@ -103,19 +134,28 @@ def _claim(folders: Folders, group: Group) -> socket.socket:
     return fail(message, code)
 
 
-def _run(group: Group, folders: Folders, front: Listener, outside: Outside) -> int:
-    console = outside.console
+def _run(claimed: Claimed, outside: Outside, handed: "Handover | None" = None) -> int:
+    group, start, console = claimed.group, claimed.start, outside.console
     journal = group.name if outside.has_journal else ""
     pump = Pump(console, Rings(list(group.members)), journal)
     reporter = Reporter(pump, is_terminal=console is not None and console.is_terminal)
     records = Records(group, reporter.tell)
     if outside.has_journal:
         records.on_kept = _noting(pump)
-    provision = _provide(group, folders, records)
-    pump.adopt(group)
-    pump.start()
-    supervisor = Supervisor(provision, folders, pump, records, front)
-    supervisor.manager = outside.manager
+    provision = _provide(claimed, records, handed)
+    if handed is None:
+        pump.adopt(group)
+        pump.start()
+    front = Listener(claimed.control, watch=start.watch, reloads=start.is_service)
+    if start.is_detached and handed is None:
+        front.when_served = _let_go
+    supervisor = Supervisor(provision, claimed.folders, pump, records, front)
+    supervisor.manager, supervisor.start = outside.manager, start
+    if handed is not None:
+        from pairvisor.runtime import succession  # noqa: PLC0415 - only here
+
+        reporter.take_over(handed.state)
+        succession.take_over(supervisor, handed)
     try:
         finish = supervisor.run()
     except InternalError as error:
@@ -129,7 +169,7 @@ def _run(group: Group, folders: Folders, front: Listener, outside: Outside) -> i
     from pairvisor.runtime.status import final_status  # noqa: PLC0415 - not before the members
 
     records.close(final_status(supervisor))
-    provision.close()
+    supervisor.provision.close()
     reporter.close(finish)
     pump.finish(DRAIN)
     guard.leave(supervisor.unkillable())
@@ -143,9 +183,13 @@ def _noting(pump: Pump) -> Callable[[Event], None]:
     return lambda event: pump.note(fields(event))
 
 
-def _provide(group: Group, folders: Folders, records: Records) -> Provision:
+def _provide(claimed: Claimed, records: Records, handed: "Handover | None") -> Provision:
+    group, folders = claimed.group, claimed.folders
+    if handed is not None:
+        records.take_over(handed.notes, handed.troubles, handed.unmet, handed.lost_lines)
+        return provided(group, folders, records.contained, handed)
     try:
-        return Provision(group, folders, records.contained)
+        return provide(group, folders, records.contained)
     except ProvisionError as error:
         return fail(str(error), BAD_MANIFEST)
 

@@ -22,6 +22,12 @@ class Reporter:
         self._asked: set[str] = set()  # members that are ended because somebody asked
         self._phase = GroupPhase.IDLE  # at this piece of news; the state is further on
 
+    def take_over(self, group: GroupState) -> None:
+        """Its news have been told up to here."""
+        self._phase = group.phase
+        self._began = self._round_began = group.began
+        self._spawned = dict.fromkeys(group.members, self._began)
+
     def tell(self, group: GroupState, news: do.News) -> None:
         match news:
             case do.Moved():

@@ -10,16 +10,13 @@ Deadlines are absolute, on the caller's monotonic clock, in seconds; `inf` is no
 from enum import StrEnum
 from heapq import heappop, heappush
 from math import inf
-from typing import TYPE_CHECKING
+from typing import Any
 
 from msgspec import Struct, field
 
 from pairvisor.core.events import Exit
 from pairvisor.manifest.group import Gate, Group, Hook, Member, Purpose, Role
 from pairvisor.manifest.stop import ends_after
-
-if TYPE_CHECKING:
-    from pairvisor.core.effects import Effect
 
 
 class Phase(StrEnum):
@@ -204,7 +201,7 @@ class GroupState(Struct):
     gone: list[str] = field(default_factory=list)  # in no specification any more, and ended
     former: dict[str, int] = field(default_factory=dict)  # the last runs of those before
     coming: Group | None = None  # the next round's specification, where it is another
-    effects: list["Effect"] = field(default_factory=list)
+    effects: list[Any] = field(default_factory=list)  # of the present step, each an `Effect`
     timers: list[tuple[float, str]] = field(default_factory=list)  # a heap, with stale entries
 
 
@@ -217,6 +214,12 @@ def new(spec: Group) -> GroupState:
     members = {name: MemberState(spec=member) for name, member in spec.members.items()}
     group = GroupState(spec=spec, members=members, primary=members[spec.primary.name])
     link(group)
+    return group
+
+
+def restored(group: GroupState) -> GroupState:
+    """One that was written down and read again: its primary is one of its members."""
+    group.primary = group.members[group.primary.spec.name]
     return group
 
 

@@ -50,6 +50,15 @@ class AboutGroup(Struct):
     is_stopping: bool = False
 
 
+class Notes(Struct, frozen=True):
+    """What a journal remembers."""
+
+    next: int
+    group: AboutGroup
+    members: dict[str, About]
+    opening: list[Event]
+
+
 class Journal:
     """Gives numbers, from `first` on.
 
@@ -63,6 +72,15 @@ class Journal:
         self._opened: set[tuple[Kind, str | None]] = set()
         self._members: dict[str, About] = {}
         self._new: list[Event] = []
+
+    def hand_over(self) -> Notes:
+        return Notes(self.next, self.group, self._members, self.opening)
+
+    def take_over(self, notes: Notes) -> None:
+        """Another one's: it goes on where that has stopped."""
+        self.next, self.group = notes.next, notes.group
+        self._members, self.opening = notes.members, notes.opening
+        self._opened = {(event.kind, event.member) for event in notes.opening}
 
     def about(self, member: str) -> About:
         return self._members.setdefault(member, About())
@@ -350,6 +368,15 @@ class Journal:
     def reload_failed(self, problem: str, by: Caller | None, at: str) -> Event:
         text = f"not reloaded, all runs on: {problem}"
         return self._one(at, Kind.RELOAD_FAILED, text, detail=problem, by=by)
+
+    def reexecuted(self, before: str, now: str, cause: int | None, at: str) -> Event:
+        """`before` and `now` are versions."""
+        text = f"pairvisor {now} has taken over from {before}: the members run on"
+        return self._one(at, Kind.REEXECUTED, text, cause=cause, detail=f"{before} to {now}")
+
+    def reexec_failed(self, why: str, cause: int | None, at: str) -> Event:
+        text = f"not re-executed, all runs on as it was: {why}"
+        return self._one(at, Kind.REEXEC_FAILED, text, cause=cause, detail=why)
 
     def file_changed(self, member: str, file: str, at: str) -> Event:
         text = f"{file} has changed, which {member} watches"

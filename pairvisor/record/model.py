@@ -66,6 +66,8 @@ class Kind(StrEnum):
     LEFT_BEHIND = "left-behind"  # processes had outlived a main process, and were killed
     REQUESTED = "requested"  # somebody asked for something: `detail`, `by`
     REFUSED = "refused"  # a client was: `by`
+    REEXECUTED = "reexecuted"  # another version supervises: `detail` has both
+    REEXEC_FAILED = "reexec-failed"
     RELOADED = "reloaded"
     RELOAD_FAILED = "reload-failed"
     FILE_CHANGED = "file-changed"  # one that is watched

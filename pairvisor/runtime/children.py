@@ -93,6 +93,26 @@ class Child(Struct):
     report: int = -1  # of its stages, until they are over: a pipe to read
 
 
+class Process(Struct, frozen=True):
+    """A member's main process; `report` is that of its stages."""
+
+    member: str
+    run: int
+    pid: int
+    report: int
+
+
+class Offspring(Struct, frozen=True):
+    """What `Children` hand over."""
+
+    processes: list[Process]
+    sessions: dict[int, str]
+    adopted: dict[int, str]
+    nofile: tuple[int, int] | None
+    is_unprivileged: bool
+    oom_score: int | None
+
+
 class Children:
     """All of them. An owner is a member's name, or MEMBER/WORD for a probe or a hook of it.
 
@@ -127,6 +147,45 @@ class Children:
         self.clients = LEAST_CLIENTS  # that may be connected at a time
         self._fill_reserve()
 
+    def hand_over(self, runs: Mapping[str, int]) -> Offspring:
+        """What another one needs to go on with the members, which have these runs. What runs beside
+        them is to be over by then."""
+        return Offspring(
+            processes=[
+                Process(child.owner, runs[child.owner], child.pid, child.report)
+                for child in self._by_pid.values()
+                if child.owner in runs
+            ],
+            sessions=dict(self._sessions),
+            adopted=dict(self._adopted),
+            nofile=self._nofile,
+            is_unprivileged=self._is_unprivileged,
+            oom_score=self._oom_score,
+        )
+
+    def take_over(
+        self, handed: Offspring, on_exit: Callable[[str, int], Callable[[Exit], None]]
+    ) -> None:
+        """They are children of this process, and nobody has reaped them: their pids are theirs."""
+        self._sessions, self._adopted = handed.sessions, handed.adopted
+        self._is_unprivileged, self._oom_score = handed.is_unprivileged, handed.oom_score
+        if handed.nofile:
+            self._keep_low(handed.nofile)
+        for process in handed.processes:
+            child = Child(
+                process.member,
+                process.pid,
+                self._pidfd(process.pid),
+                on_exit(process.member, process.run),
+                process.report,
+            )
+            self._by_pid[child.pid] = self._by_owner[child.owner] = child
+
+    @property
+    def tasks(self) -> list[str]:
+        """The owners of what runs beside the members, or is being killed."""
+        return [owner for owner in (*self._by_owner, *self._emptying) if "/" in owner]
+
     def make_room(self, members: int) -> None:
         """See to it that the supervisor may open enough descriptors for so many members.
 
@@ -136,12 +195,15 @@ class Children:
         needed = 64 + DESCRIPTORS * members
         if soft < needed + MOST_CLIENTS:
             if not self._nofile:
-                self._nofile = (soft, hard)
-                self._low = tuple(os.dup(self._reserve[0]) for _ in Given._fields)
+                self._keep_low((soft, hard))
             soft = min(needed + MOST_CLIENTS, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         self._highest = soft - OURS
         self.clients = min(max(soft - needed, LEAST_CLIENTS), MOST_CLIENTS)
+
+    def _keep_low(self, nofile: tuple[int, int]) -> None:
+        self._nofile = nofile
+        self._low = tuple(os.dup(self._reserve[0]) for _ in Given._fields)
 
     def spawn(
         self,

@@ -7,7 +7,7 @@ import os
 from msgspec.structs import replace
 
 from pairvisor.core.events import Exit
-from pairvisor.runtime.children import TASK, Children, Command, SpawnError
+from pairvisor.runtime.children import TASK, Children, Command, Input, SpawnError
 
 KEPT = 4096  # bytes of output, for a failure's detail; what is beyond is read and dropped
 PIECE = 1 << 16
@@ -51,7 +51,9 @@ class Output:
         return self.kept.decode(errors="replace")
 
 
-async def run(children: Children, owner: str, command: Command) -> tuple[bool, str]:
+async def run(
+    children: Children, owner: str, command: Command, stdin: Input | None = None
+) -> tuple[bool, str]:
     """Run to the end of the main process: whether it exited 0, and why not.
 
     Judged by the exit, not by the end of its output. However this ends, also when cancelled,
@@ -69,7 +71,7 @@ async def run(children: Children, owner: str, command: Command) -> tuple[bool, s
             over.set_result(end)
 
     try:
-        children.spawn(owner, command, (output.write, output.write), on_exit)
+        children.spawn(owner, command, (output.write, output.write), on_exit, stdin)
         end = await over
     except SpawnError as error:
         end = Exit(error=str(error))
@@ -86,4 +88,6 @@ def how(end: Exit, said: str) -> str:
         return end.error
     ended = f"exited with {end.code}" if end.signal is None else f"killed by signal {end.signal}"
     lines = said.strip().splitlines()
-    return f"{ended}: {lines[0][:200]}" if lines else ended
+    # Python's says what is wrong at its end.
+    line = lines[-1 if lines[0].startswith("Traceback ") else 0] if lines else ""
+    return f"{ended}: {line[:200]}" if line else ended

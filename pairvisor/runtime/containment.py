@@ -36,6 +36,17 @@ class Unmet(Struct, frozen=True):
         return f"{'.'.join(self.key)} can't be held here: {self.why}"
 
 
+class Contained(Struct, frozen=True):
+    """What a containment hands over. Without `top` there are no cgroups."""
+
+    why_not_better: str
+    own: Cgroup = Cgroup()
+    top: str = ""
+    enabled: frozenset[str] = frozenset()
+    out_of_memory: dict[str, int] = {}
+    left: frozenset[str] = frozenset()
+
+
 class Containment(Protocol):
     """An owner is a member's name, or MEMBER/WORD/NUMBER for what runs beside it."""
 
@@ -63,6 +74,9 @@ class Containment(Protocol):
 
     def listen(self) -> int:
         """A descriptor that can be read when what was killed somewhere has ended; -1: none."""
+
+    def hand_over(self) -> Contained:
+        """What another one needs to go on with it: see `take_over`."""
 
     def close(self) -> None:
         """The group is over."""
@@ -101,6 +115,9 @@ class Sessions:
     def listen(self) -> int:
         return -1
 
+    def hand_over(self) -> Contained:
+        return Contained(self.why_not_better)
+
     def close(self) -> None:
         pass
 
@@ -131,8 +148,28 @@ class Cgroups:
         self._out_of_memory: dict[str, int] = {}
         self._left: set[str] = set()  # of what runs no more, but could not be removed
         self._watch = -1
+
+    @classmethod
+    def make(cls, own: Cgroup, top: str, complain: Callable[[str, str], None]) -> "Cgroups":
+        """Raises OSError."""
         os.mkdir(top)
         os.mkdir(f"{top}/{MEMBERS}")
+        return cls(own, top, complain)
+
+    def hand_over(self) -> Contained:
+        return Contained(
+            self.why_not_better,
+            self._own,
+            self.top,
+            frozenset(self._enabled),
+            dict(self._out_of_memory),
+            frozenset(self._left),
+        )
+
+    def take_over(self, handed: Contained) -> None:
+        self._enabled = set(handed.enabled)
+        self._out_of_memory = dict(handed.out_of_memory)
+        self._left = set(handed.left)
 
     def adopt(self, group: Group) -> list[Unmet]:
         self._limits = {m.name: m.limits for m in group.members.values()}
@@ -255,6 +292,15 @@ class Cgroups:
             cgroup.remove(members)
         cgroup.leave(self.top)
         cgroup.remove(self.top)
+
+
+def take_over(handed: Contained, complain: Callable[[str, str], None]) -> Containment:
+    """Go on with what another one has handed over."""
+    if not handed.top:
+        return Sessions(handed.why_not_better)
+    cgroups = Cgroups(handed.own, handed.top, complain)
+    cgroups.take_over(handed)
+    return cgroups
 
 
 def _settings(limits: Limits) -> dict[str, str]:

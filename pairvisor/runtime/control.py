@@ -28,6 +28,7 @@ from pairvisor.record.timeline import timeline
 from pairvisor.runtime.bell import Bell
 from pairvisor.runtime.execution import Executions
 from pairvisor.runtime.figures import Figures
+from pairvisor.runtime.reexec import CannotReexecError
 from pairvisor.runtime.reloading import CannotReloadError, Reloading
 from pairvisor.runtime.status import status
 from pairvisor.runtime.supervisor import Supervisor
@@ -214,6 +215,16 @@ class Control:
             return await self._reloading.reload(by, dry_run=dry_run)
         except CannotReloadError as error:
             raise CannotNowError(str(error)) from None
+
+    def reexec(self, by: Caller) -> model.Answer:
+        """The installed version takes over at the next quiet moment. Raises CannotNowError."""
+        request = self.records.requested("reexec", by)
+        try:
+            self._supervisor.reexecute(request)
+        except CannotReexecError as error:
+            self.records.reexec_failed(str(error), request)
+            raise CannotNowError(str(error)) from None
+        return model.Answer(text="the supervisor is replaced", event=request)
 
     def file_changed(self, member: str, file: str) -> bool:
         """One that the member watches: it restarts, where it still can. Whether it does."""

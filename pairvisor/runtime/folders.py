@@ -37,10 +37,11 @@ class UnsafeFolderError(Exception):
 class Folders:
     """The folders of one group, from `claim` to `release`."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, lock: int = -1, folder: int = -1) -> None:
+        """With descriptors where they are claimed already."""
         self.places = places
-        self.lock = -1
-        self.folder = -1
+        self.lock = lock
+        self.folder = folder
 
     def claim(self) -> None:
         """Make the runtime folder, lock it, and leave nothing of an earlier run in it.

@@ -19,8 +19,8 @@ from time import monotonic
 from pairvisor.manifest import signals
 from pairvisor.runtime import kernel, trees
 
-PASSED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
-DROPPED = {signal.SIGUSR1, signal.SIGUSR2}
+PASSED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2}
+DROPPED = {signal.SIGUSR1}
 AWAITED = PASSED_ON | {signal.SIGCHLD}
 PATIENCE = 10.0  # seconds for what was sent SIGKILL to be gone
 NAMED = 10  # processes, in a line for people
@@ -72,6 +72,18 @@ def entrust(lock: int, folder: int, run: str) -> None:
     if _trust is not None:
         # In flight in a socket's queue, they are open without a hand of the guard: unix(7).
         socket.send_fds(_trust, [os.fsencode(run)], [lock, folder])
+
+
+def hand_over() -> int:
+    """The descriptor by which a supervisor that takes the place of this one reaches its guard; -1:
+    there is none."""
+    return -1 if _trust is None else _trust.fileno()
+
+
+def take_over(descriptor: int) -> None:
+    """Reach the guard by that."""
+    global _trust  # noqa: PLW0603 - as above
+    _trust = socket.socket(fileno=descriptor) if descriptor >= 0 else None
 
 
 def leave(tree: trees.Tree) -> None:

@@ -15,22 +15,14 @@ MESSAGE = 4096  # bytes; a longer one is cut, as systemd does
 class Mailbox:
     """What one run of a member has said: `ready` since its start, `alive` since last asked."""
 
-    def __init__(self, path: str, uid: int | None) -> None:
-        """Raises OSError where no socket can be bound at `path`. `uid`: whose it is to be."""
-        self.path = path
+    def __init__(self, listener: socket.socket) -> None:
         self.ready = asyncio.Event()
         self.alive = asyncio.Event()
-        if os.path.lexists(path):
-            os.unlink(path)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        try:
-            self._socket.bind(path)
-            give(path, uid)
-        except OSError:
-            self._socket.close()
-            raise
+        self._socket = listener
         asyncio.get_running_loop().add_reader(self._socket, self._receive)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
 
     def _receive(self) -> None:
         try:
@@ -51,3 +43,18 @@ class Mailbox:
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
+
+
+def bind(path: str, uid: int | None) -> socket.socket:
+    """For a mailbox at `path`, which is to be that user's. Raises OSError."""
+    if os.path.lexists(path):
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.setblocking(False)
+    try:
+        listener.bind(path)
+        give(path, uid)
+    except OSError:
+        listener.close()
+        raise
+    return listener

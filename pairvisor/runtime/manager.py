@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from time import CLOCK_MONOTONIC, clock_gettime_ns
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from pairvisor.core import effects as do
 from pairvisor.core.state import Goal, GroupPhase, GroupState, MemberState, Phase
 from pairvisor.record import words
@@ -24,6 +26,14 @@ MARGIN = 10.0  # seconds beyond the group's own budgets, for what comes before a
 MICROSECONDS = 1_000_000
 FOREVER = 365 * 86400.0  # seconds
 NAMED = 5  # members, in a line for people
+
+
+class Told(Struct, frozen=True):
+    """What it was told."""
+
+    has_begun: bool
+    was_ready: bool
+    is_stopping: bool
 
 
 class Manager:
@@ -54,6 +64,23 @@ class Manager:
             # Half of it, as sd_watchdog_enabled(3) recommends.
             self._loop.call_later(self._watchdog / 2, self._show_life)
 
+    def hand_over(self) -> Told:
+        return Told(self._has_begun, self._was_ready, self._is_stopping)
+
+    def take_over(self, told: Told) -> None:
+        """Another one has told that."""
+        self._has_begun, self._was_ready = told.has_begun, told.was_ready
+        self._is_stopping = told.is_stopping
+
+    def suspend(self) -> None:
+        """A new program is about to take our place."""
+        self._send_reloading()
+
+    def resume(self) -> None:
+        """It has, or it won't."""
+        if self._was_ready:
+            self._send(f"MAINPID={os.getpid()}\nREADY=1")
+
     def tell(self, group: GroupState) -> None:
         """Something has changed in it."""
         if self._socket is None:
@@ -82,13 +109,16 @@ class Manager:
         """While the manifest is read anew. Before the first READY=1 another would be taken for that
         one, so nothing is said."""
         is_told = self._was_ready
-        if is_told:
-            self._send(f"RELOADING=1\nMONOTONIC_USEC={clock_gettime_ns(CLOCK_MONOTONIC) // 1000}")
+        self._send_reloading()
         try:
             yield
         finally:
             if is_told:
                 self._send("READY=1")
+
+    def _send_reloading(self) -> None:
+        if self._was_ready:
+            self._send(f"RELOADING=1\nMONOTONIC_USEC={clock_gettime_ns(CLOCK_MONOTONIC) // 1000}")
 
     def _say(self, text: str, lines: list[str]) -> None:
         """With a new status, if it is one."""

@@ -41,7 +41,7 @@ class Outputs:
         self._pump = pump
         self._children = children
         self._records = records
-        self._readers: dict[str, int] = {}  # their latest runs
+        self.readers: dict[str, int] = {}  # their latest runs
         self._loop: asyncio.AbstractEventLoop
 
     def begin(self, loop: "asyncio.AbstractEventLoop") -> None:
@@ -76,7 +76,7 @@ class Outputs:
     def started(self, member: Member, run: int, streams: Streams) -> None:
         """The process has them."""
         if streams.feed >= 0:
-            self._readers[member.name] = run
+            self.readers[member.name] = run
             self._pump.begin_input(member.name, streams.feed, run)
 
     def failed(self, streams: Streams) -> None:
@@ -123,7 +123,7 @@ class Outputs:
 
     def _leave_if_it_lives(self, member: str, run: int) -> None:
         """It closed its input, but runs on: nobody is to wait for what it will not read."""
-        if self._children.pid(member) and self._readers[member] == run:
+        if self._children.pid(member) and self.readers[member] == run:
             self._pump.leave_input(member)
 
     def _compress(self, wanted: Compress) -> None:

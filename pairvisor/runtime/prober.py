@@ -9,12 +9,22 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
+from msgspec import Struct
+
 from pairvisor.core.events import ProbeEnded
 from pairvisor.core.probing import is_told
-from pairvisor.manifest.group import Probe
+from pairvisor.manifest.group import Probe, Purpose
 from pairvisor.runtime.probes import About, ProbeFailedError, look_by
 
 STALL = 1.0  # seconds past a time-out that only a supervisor that did not run can explain
+
+
+class Due(Struct, frozen=True):
+    """When a probe's next attempt begins, if it is not under way."""
+
+    member: str
+    purpose: Purpose
+    at: float
 
 
 class Prober:
@@ -23,10 +33,13 @@ class Prober:
     def __init__(self, post: Callable[[ProbeEnded], None]) -> None:
         self._post = post
         self._tasks: dict[str, set[asyncio.Task[None]]] = {}
+        self._due: dict[tuple[str, Purpose], float] = {}
 
     def schedule(self, about: About, run: int, delay: float) -> None:
         """One attempt, `delay` seconds from now."""
-        task = asyncio.get_running_loop().create_task(self._attempt(about, run, delay))
+        loop = asyncio.get_running_loop()
+        self._due[about.member.name, about.purpose] = loop.time() + delay
+        task = loop.create_task(self._attempt(about, run, delay))
         tasks = self._tasks.setdefault(about.member.name, set())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -35,6 +48,18 @@ class Prober:
     def cancel(self, member: str) -> None:
         for task in self._tasks.pop(member, ()):
             task.cancel()
+
+    def cancel_all(self) -> None:
+        for member in list(self._tasks):
+            self.cancel(member)
+
+    def due(self) -> list[Due]:
+        """When the latest attempts begin, or have begun."""
+        return [Due(member, purpose, at) for (member, purpose), at in self._due.items()]
+
+    def take_over(self, due: list[Due]) -> None:
+        """Another one's, which are to be scheduled anew."""
+        self._due = {(one.member, one.purpose): one.at for one in due}
 
     async def _attempt(self, about: About, run: int, delay: float) -> None:
         await asyncio.sleep(delay)

@@ -4,6 +4,7 @@ the members, volumes, shared rights, secrets. All or nothing: what can't be had 
 
 import os
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from msgspec.structs import replace
@@ -12,10 +13,13 @@ from pairvisor.manifest.group import Group, Member, ProcessLimits
 from pairvisor.runtime import bounds, cgroup, kernel, mounts
 from pairvisor.runtime.cgroup import PREFIX, find_cgroup
 from pairvisor.runtime.children import Children
-from pairvisor.runtime.containment import Cgroups, Containment, Sessions, Unmet
+from pairvisor.runtime.containment import Cgroups, Containment, Sessions, Unmet, take_over
 from pairvisor.runtime.folders import Folders
 from pairvisor.runtime.secrets import Printing, SecretError, Secrets, read
 from pairvisor.runtime.sharing import SharingError, share
+
+if TYPE_CHECKING:
+    from pairvisor.runtime.handover import Handover
 
 NAMES = 100  # to try, where an earlier one can't be removed
 
@@ -25,24 +29,21 @@ class ProvisionError(Exception):
 
 
 class Provision:
-    """Of one group, from its claimed folders to its end. Raises ProvisionError."""
+    """Of one group, from its claimed folders to its end: see `provide` and `provided`."""
 
     def __init__(
-        self, group: Group, folders: Folders, complain: Callable[[str, str], None]
+        self, group: Group, folders: Folders, containment: Containment, children: Children
     ) -> None:
         self._folders = folders
         self.group = group
         self.unmet: list[Unmet] = []
         self.secrets = Secrets()
-        self.containment = contain(group, folders, complain)
-        if group.is_unprivileged:
-            kernel.forbid_new_privileges()
-        self.children = Children(
-            group.places.run,
-            self.containment,
-            is_unprivileged=group.is_unprivileged,
-            oom_score=bounds.protect(),
-        )
+        self.containment = containment
+        self.children = children
+
+    def make(self) -> None:
+        """All that the group asks for. Raises ProvisionError, and then nothing is left."""
+        group = self.group
         try:
             self.group = self.hold(group)
             self._make_volumes(group)
@@ -134,6 +135,34 @@ class Provision:
         self._folders.release()
 
 
+def provide(group: Group, folders: Folders, complain: Callable[[str, str], None]) -> Provision:
+    """For a group that is about to start. Raises ProvisionError."""
+    containment = contain(group, folders, complain)
+    if group.is_unprivileged:
+        kernel.forbid_new_privileges()
+    children = Children(
+        group.places.run,
+        containment,
+        is_unprivileged=group.is_unprivileged,
+        oom_score=bounds.protect(),
+    )
+    provision = Provision(group, folders, containment, children)
+    provision.make()
+    return provision
+
+
+def provided(
+    group: Group, folders: Folders, complain: Callable[[str, str], None], handed: "Handover"
+) -> Provision:
+    """For one that runs, by what its last supervisor has handed over."""
+    containment = take_over(handed.contained, complain)
+    children = Children(group.places.run, containment)
+    provision = Provision(group, folders, containment, children)
+    provision.unmet = [*containment.adopt(group), *_unmet_by_processes(group)]
+    provision.secrets.take_over(handed.secrets, handed.secret_words)
+    return provision
+
+
 def contain(group: Group, folders: Folders, complain: Callable[[str, str], None]) -> Containment:
     """The best that there is here."""
     own = find_cgroup()
@@ -143,7 +172,7 @@ def contain(group: Group, folders: Folders, complain: Callable[[str, str], None]
     try:
         unused = next(path for path in _names(top) if cgroup.sweep(path))
         folders.record(unused)
-        return Cgroups(own, unused, complain)
+        return Cgroups.make(own, unused, complain)
     except OSError as error:
         return Sessions(f"cannot make {top}: {error.strerror}")
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from pairvisor import __version__
 from pairvisor.core import effects as do
 from pairvisor.core.state import GroupState
 from pairvisor.manifest.group import Group
@@ -17,7 +18,7 @@ from pairvisor.manifest.group import Group
 if TYPE_CHECKING:
     import asyncio
 
-    from pairvisor.record.journal import Journal
+    from pairvisor.record.journal import Journal, Notes
     from pairvisor.record.model import Caller, Event, Status
     from pairvisor.runtime.history import History
 
@@ -45,14 +46,27 @@ class Records:
         self._is_over = False
         self._began = now()
         self._refused: dict[int, float] = {}
-        self._troubles: dict[str, str] = {}  # by where members' lines don't get
-        self._unmet: list[str] = []
+        self.troubles: dict[str, str] = {}  # by where members' lines don't get
+        self.unmet_limits: list[str] = []
+        self._notes: Notes | None = None  # another one's
         self._early_degraded: list[str] = []
         self.lost_lines: dict[str, int] = {}  # by member
         self.on_event: Callable[[], None] = lambda: None
         self.on_kept: Callable[[Event], None] = lambda _: None
         self.journal: Journal
         self.history: History
+
+    def hand_over(self) -> "Notes":
+        """What is known beside the events; these are on the disk, as far as it takes them."""
+        self.history.flush()
+        return self.journal.hand_over()
+
+    def take_over(
+        self, notes: "Notes", troubles: dict[str, str], unmet: list[str], lost: dict[str, int]
+    ) -> None:
+        """Another one's, before `begin`: its life goes on."""
+        self._notes = notes
+        self.troubles, self.unmet_limits, self.lost_lines = troubles, unmet, lost
 
     def begin(self, loop: "asyncio.AbstractEventLoop") -> None:
         """The loop runs: read what is on the disk, and catch up."""
@@ -62,7 +76,10 @@ class Records:
         self._loop = loop
         self.history = History(self._folder)
         self.journal = Journal(self.history.last_id + 1)
-        self._keep(self.journal.started(self._began, self.history.lost))
+        if self._notes is None:
+            self._keep(self.journal.started(self._began, self.history.lost))
+        else:
+            self.journal.take_over(self._notes)
         for text in self._early_degraded:
             self._keep(self.journal.degraded(text, self._began))
         early, self._early = self._early, []
@@ -72,23 +89,23 @@ class Records:
     @property
     def degraded(self) -> list[str]:
         """What of ours can't be done for now."""
-        return [*self.history.degraded, *self._troubles.values(), *self._unmet]
+        return [*self.history.degraded, *self.troubles.values(), *self.unmet_limits]
 
     def contained(self, where: str, why: str) -> None:
         """A member could not be put into its cgroup; or again it can, where `why` is empty."""
-        if why and where not in self._troubles:
-            self._troubles[where] = text = f"{where}: {why}"
+        if why and where not in self.troubles:
+            self.troubles[where] = text = f"{where}: {why}"
             self._degraded(text)
-        elif not why and self._troubles.pop(where, ""):
+        elif not why and self.troubles.pop(where, ""):
             self._keep(self.journal.recovered(f"{where} is there again", now()))
 
     def unmet(self, limits: Iterable[object]) -> None:
         """Those that can't be held, and need not be."""
         texts = list(map(str, limits))
         for text in texts:
-            if text not in self._unmet:
+            if text not in self.unmet_limits:
                 self._degraded(text)
-        self._unmet = texts
+        self.unmet_limits = texts
 
     def _degraded(self, text: str) -> None:
         if self._loop is None:
@@ -99,10 +116,10 @@ class Records:
     def trouble(self, where: str, why: str) -> str:
         """Members' lines don't get there, or do again where `why` is empty; that in words."""
         if why:
-            self._troubles[where] = text = f"{where}: {why}"
+            self.troubles[where] = text = f"{where}: {why}"
             self._keep(self.journal.degraded(text, now()))
         else:
-            self._troubles.pop(where, None)
+            self.troubles.pop(where, None)
             text = f"{where} takes what is written again"
             self._keep(self.journal.recovered(text, now()))
         return text
@@ -181,6 +198,18 @@ class Records:
 
     def reloaded(self, what: str, by: "Caller | None") -> int:
         return self._noted(self.journal.reloaded(what, by, now()))
+
+    def reexecuted(self, before: str, cause: int | None) -> str:
+        """This program has taken over from that version; that in words."""
+        event = self.journal.reexecuted(before, __version__, cause, now())
+        self._keep(event)
+        return event.text
+
+    def reexec_failed(self, why: str, cause: int | None) -> str:
+        """In words."""
+        event = self.journal.reexec_failed(why, cause, now())
+        self._keep(event)
+        return event.text
 
     def file_changed(self, member: str, file: str) -> int:
         return self._noted(self.journal.file_changed(member, file, now()))

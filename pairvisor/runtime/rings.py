@@ -11,6 +11,8 @@ from contextlib import suppress
 from time import CLOCK_REALTIME, clock_gettime
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from pairvisor.runtime.ring import OVERHEAD, Piece, Ring, Stream
 
 if TYPE_CHECKING:
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
 BUDGET = 8 << 20  # bytes for all members
 LEAST = 16 << 10  # bytes for one of them, however many there are
 MOST = 1 << 20
+
+
+class Kept(Struct, frozen=True):
+    """What is in a member's ring."""
+
+    member: str
+    run: int
+    previous: int
+    pieces: list[Piece]
 
 
 class Rings:
@@ -46,6 +57,28 @@ class Rings:
         ring.share = share
         ring.trim()
         return ring
+
+    def hand_over(self) -> tuple[int, dict[str, dict[Stream, int]], list[Kept]]:
+        """The latest number, how much was written, and what is kept of that."""
+        with self.lock:
+            kept = [
+                Kept(name, ring.run, ring.previous, [*ring.earlier, *ring.present])
+                for name, ring in self.by_member.items()
+            ]
+            return self.sequence, self._written, kept
+
+    def take_over(
+        self, sequence: int, written: dict[str, dict[Stream, int]], kept: list[Kept]
+    ) -> None:
+        """Another one's."""
+        self.sequence, self._written = sequence, written
+        for one in kept:
+            ring = self.by_member.get(one.member)
+            if ring is not None:
+                ring.written = written[one.member]
+                ring.run, ring.previous = one.run, one.previous
+                for piece in one.pieces:
+                    ring.add(piece)
 
     def new_run(self, member: str, run: int) -> None:
         """It was spawned: what comes is of this run, and the one before is the previous."""

@@ -57,6 +57,20 @@ class Secrets:
         if values:
             kernel.forbid_dumps()
 
+    @property
+    def values(self) -> Mapping[str, bytes]:
+        return self._values
+
+    @property
+    def words(self) -> list[str]:
+        """What is left out of all texts."""
+        return self._words
+
+    def take_over(self, values: Mapping[str, bytes], words: list[str]) -> None:
+        """Another one's."""
+        self._words = words
+        self.adopt(values)
+
     def redact(self, text: str) -> str:
         """The text without any of them, or of those that they were before."""
         for word in self._words:

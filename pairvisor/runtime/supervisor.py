@@ -34,7 +34,7 @@ from pairvisor.core.events import (
     StopRequested,
     TimePassed,
 )
-from pairvisor.core.state import STARTABLE, Phase, new, next_deadline
+from pairvisor.core.state import STARTABLE, Goal, GroupPhase, Phase, new, next_deadline
 from pairvisor.core.step import step
 from pairvisor.manifest.group import Group, Member, Method
 from pairvisor.runtime import kernel, trees
@@ -51,11 +51,13 @@ from pairvisor.runtime.records import Records
 if TYPE_CHECKING:
     import asyncio
 
+    from pairvisor.runtime.handover import Handover
+    from pairvisor.runtime.reexec import Reexec
     from pairvisor.runtime.tasks import Tasks
 
 NeedsLoop = do.Probe | do.CancelProbes | do.RunHook | do.CancelHook
 Late = NeedsLoop | do.Spawn
-HANDLED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+HANDLED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2}
 LISTENING = {Method.NOTIFY, Method.LOG}  # what a member says must find somebody listening
 STALL = 1.0  # seconds past a deadline that only a supervisor that did not run can explain
 
@@ -64,11 +66,23 @@ class InternalError(Exception):
     """The core or its runner broke; the group can't be supervised any longer."""
 
 
+class Start(Struct, frozen=True):
+    """How the supervisor was started, and in which folder."""
+
+    is_service: bool
+    is_detached: bool = False
+    watch: bool = False
+    folder: str = "/"
+
+
 class Front(Protocol):
     """What stands between the group and its clients."""
 
     def begin(self, supervisor: "Supervisor") -> None:
         """The loop runs: clients may come."""
+
+    def fileno(self) -> int:
+        """Of what they come by."""
 
     async def close(self) -> None:
         """The group is over: let no more come, and those that follow take the last news."""
@@ -108,16 +122,20 @@ class Supervisor:
         self.manifest = os.path.abspath(group.manifest)  # we will be in other folders
         self.state = new(group)
         self.children = provision.children
-        self._folders = folders
+        self.folders = folders
         self.pump = pump
         self.records = records
-        self._front = front
+        self.front = front
         self.manager = Manager({})
         records.unmet(provision.unmet)
-        self._outputs = Outputs(group, pump, self.children, records)
+        self.outputs = Outputs(group, pump, self.children, records)
         self.on_exit: Callable[[str], None] = lambda _: None  # of a member's main process
         self.on_hangup: Callable[[], None] | None = None  # instead of a stop
-        self._clock = Clock()
+        self.on_change: Callable[[], None] = lambda: None  # in the group, or among the children
+        self.start = Start(is_service=False)
+        self._reexec: Reexec | None = None
+        self.handed: Handover | None = None  # by the program that was this process's before
+        self.clock = Clock()
         self._oom = Oom()
         self._events: deque[Event] = deque()
         self._is_working = False
@@ -128,7 +146,7 @@ class Supervisor:
         self._timer: asyncio.TimerHandle | None = None
         self.finish: do.Finish | None = None
         self._fault: BaseException | None = None
-        self._interrupts = 0
+        self.interrupts = 0
         self._parent = os.getppid()
 
     def run(self) -> do.Finish:
@@ -145,7 +163,8 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         kernel.keep_descriptors()
         self.children.make_room(len(self.group.members))
-        self.post(StartRequested())
+        if self.handed is None:
+            self.post(StartRequested())
         loop = new_loop()
         loop.set_exception_handler(self._break)
         loop.call_soon(self._enter, loop)
@@ -157,6 +176,28 @@ class Supervisor:
         names = [name for name, member in members if member.phase is Phase.UNKILLABLE]
         found = [self.children.tree(name) for name in names]
         return {pid: started for tree in found for pid, started in tree.items()}
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it is about to be over, and not to start again."""
+        state = self.state
+        stops = state.phase is GroupPhase.STOPPING and state.goal is not Goal.RESTART
+        return stops or state.phase is GroupPhase.OVER
+
+    def reexecute(self, request: int) -> None:
+        """Replace this program by what is installed now, at the next quiet moment; `request` is the
+        event's number. Raises CannotReexecError."""
+        from pairvisor.runtime.reexec import Reexec  # noqa: PLC0415 - seldom needed
+
+        self._reexec = self._reexec or Reexec(self)
+        self._reexec.begin(request)
+
+    @property
+    def tasks(self) -> "Tasks":
+        """What needs the loop, which runs."""
+        if self._tasks is None:
+            raise RuntimeError("the loop does not run yet")
+        return self._tasks
 
     @property
     def loop(self) -> "asyncio.AbstractEventLoop":
@@ -171,7 +212,7 @@ class Supervisor:
         self.records.unmet(self.provision.unmet)
         self.children.make_room(len(group.members))
         self.pump.rings.keep(group.members)
-        self._outputs.adopt(group)
+        self.outputs.adopt(group)
         self.post(Reloaded(group, request))
 
     def post(self, event: Event) -> None:
@@ -200,17 +241,18 @@ class Supervisor:
         self._is_working = True
         while self._events:
             event = self._events.popleft()
-            now = self._clock.now(next_deadline(self.state))
+            now = self.clock.now(next_deadline(self.state))
             for effect in step(self.state, event, now):
                 self._carry_out(effect)
         self._is_working = False
         self._arm()
+        self.on_change()
 
     def _arm(self) -> None:
         """The one timer: the earliest of all deadlines."""
         if self._loop is None:
             return
-        deadline = next_deadline(self.state) + self._clock.lost
+        deadline = next_deadline(self.state) + self.clock.lost
         if self._timer is not None:
             if self._timer.when() == deadline:
                 return
@@ -231,11 +273,11 @@ class Supervisor:
                 self.children.signal(effect.member, effect.signal, signal.SIGCONT)
             case do.EndInput():
                 answer = InputEnded(effect.member, effect.run)
-                self._outputs.end_input(effect.member, partial(self.post, answer))
+                self.outputs.end_input(effect.member, partial(self.post, answer))
             case do.Kill():
                 self.children.kill(effect.member, partial(self._emptied, effect))
             case do.Tidy():
-                self._folders.remove_stale_sockets()
+                self.folders.remove_stale_sockets()
             case do.Finish():
                 self._end(effect)
             case do.Probe() | do.CancelProbes() | do.RunHook() | do.CancelHook():
@@ -245,7 +287,7 @@ class Supervisor:
 
     def _tell(self, news: do.News) -> None:
         if isinstance(news, do.Moved) and news.phase is Phase.ENDED:
-            self._outputs.ended(self.state.members[news.member].spec)
+            self.outputs.ended(self.state.members[news.member].spec)
         self.records.tell(self.state, news)
         self.manager.tell(self.state)
 
@@ -262,7 +304,7 @@ class Supervisor:
             self._put_off.append(effect)
             return
         if effect.run > 1:
-            self._folders.remove_stale_sockets()
+            self.folders.remove_stale_sockets()
         try:
             self._start(member, effect.run, methods)
         except (SpawnError, OSError) as error:
@@ -270,7 +312,7 @@ class Supervisor:
                 # Its consequences need the loop, and members whose start is put off: once more.
                 self._put_off.append(effect)
                 return
-            self._exited(member.name, effect.run, Exit(error=self._located(str(error), member)))
+            self.exited(member.name, effect.run, Exit(error=self._located(str(error), member)))
         else:
             self.post(Spawned(member.name, effect.run))
 
@@ -282,20 +324,20 @@ class Supervisor:
         if self._tasks is not None and Method.LOG in methods:
             watch = self._tasks.log_watch(member)
         with ExitStack() as given:
-            streams = self._outputs.open(member, run, watch, given)
+            streams = self.outputs.open(member, run, watch, given)
             self._run_program(member, run, env, streams)
         self.pump.rings.new_run(member.name, run)
 
     def _run_program(self, member: Member, run: int, env: dict[str, str], streams: Streams) -> None:
         command = replace(as_member(member, member.command), env=env)
-        over = partial(self._exited, member.name, run)
+        over = partial(self.exited, member.name, run)
         output = (streams.stdout, streams.stderr)
         try:
             self.children.spawn(member.name, command, output, over, streams.stdin)
         except BaseException:
-            self._outputs.failed(streams)
+            self.outputs.failed(streams)
             raise
-        self._outputs.started(member, run, streams)
+        self.outputs.started(member, run, streams)
 
     def _located(self, message: str, member: Member) -> str:
         """With the line of the manifest that asked for it."""
@@ -304,7 +346,7 @@ class Supervisor:
         line = line_of(self.manifest, (*member.key, "command"))
         return f"{message} ({self.group.manifest}:{line})" if line else message
 
-    def _exited(self, member: str, run: int, end: Exit) -> None:
+    def exited(self, member: str, run: int, end: Exit) -> None:
         if end.signal == signal.SIGKILL and self.state.members[member].phase in STARTABLE:
             known = self.provision.containment.out_of_memory(member)
             end = replace(end, out_of_memory=self._oom.happened() if known is None else known)
@@ -324,7 +366,7 @@ class Supervisor:
         self._tasks = Tasks(self.state, self.children, self.post)
         self.records.begin(loop)
         self.manager.begin(loop)
-        self._outputs.begin(loop)
+        self.outputs.begin(loop)
         # Blocked since the guard was forked, so the pump's thread doesn't take them either.
         signals = kernel.signal_descriptor(HANDLED)
         loop.add_reader(signals, self._signalled, signals)
@@ -334,13 +376,25 @@ class Supervisor:
         put_off, self._put_off = self._put_off, []
         for effect in put_off:
             self._catch_up(effect)
-        self.children.reap()
-        self._front.begin(self)
+        if self.handed is not None:
+            self._go_on(self.handed)
+        self._reap()
+        self.front.begin(self)
         self._arm()
 
     def _emptied_somewhere(self, descriptor: int) -> None:
         kernel.drain(descriptor)
+        self._reap()
+
+    def _reap(self) -> None:
         self.children.reap()
+        self.on_change()
+
+    def _go_on(self, handed: "Handover") -> None:
+        from pairvisor.runtime import succession  # noqa: PLC0415 - seldom needed
+
+        succession.go_on(self, handed)
+        self.handed = None
 
     def _catch_up(self, effect: Late) -> None:
         """What was put off may be out of date: one before it may have stopped the group."""
@@ -348,27 +402,38 @@ class Supervisor:
         if member.run == effect.run and member.phase in STARTABLE:
             self._carry_out(effect)
         elif isinstance(effect, do.Spawn):
-            self._exited(effect.member, effect.run, Exit(error="the group stopped before"))
+            self.exited(effect.member, effect.run, Exit(error="the group stopped before"))
 
     def _signalled(self, signals: int) -> None:
         for signum in kernel.read_signals(signals):
             if signum == signal.SIGCHLD:
-                self.children.reap()
+                self._reap()
+            elif signum == signal.SIGUSR2:
+                self._reexecute()
             elif signum == signal.SIGHUP and self.on_hangup is not None:
                 self.on_hangup()
             else:
                 # A second Ctrl-C means: sooner.
-                self._interrupts += signum == signal.SIGINT
-                is_again = signum == signal.SIGINT and self._interrupts > 1
+                self.interrupts += signum == signal.SIGINT
+                is_again = signum == signal.SIGINT and self.interrupts > 1
                 # PR_SET_PDEATHSIG sends SIGTERM, too.
                 is_orphan = os.getppid() != self._parent
                 why = "the guard was killed" if is_orphan else signal.Signals(signum).name
                 request = self.records.requested(f"stop ({why})")
                 self.post(StopRequested(hasten=is_again, request=request))
 
+    def _reexecute(self) -> None:
+        from pairvisor.runtime.reexec import CannotReexecError  # noqa: PLC0415 - seldom needed
+
+        request = self.records.requested("reexec (SIGUSR2)")
+        try:
+            self.reexecute(request)
+        except CannotReexecError as error:
+            self.pump.say(self.records.reexec_failed(str(error), request))
+
     def _end(self, finish: do.Finish) -> None:
         self.finish = finish
-        self._outputs.settle(partial(self._settled, finish))
+        self.outputs.settle(partial(self._settled, finish))
 
     def _settled(self, finish: do.Finish) -> None:
         """All that the members wrote is where it belongs."""
@@ -378,7 +443,7 @@ class Supervisor:
 
     async def _leave(self) -> None:
         try:
-            await self._front.close()
+            await self.front.close()
         finally:
             self.loop.stop()
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import Callable
+
+from msgspec import Struct
 
 from pairvisor.core import effects as do
 from pairvisor.core.events import Event, HookEnded
@@ -10,9 +13,18 @@ from pairvisor.core.state import GroupState
 from pairvisor.manifest.group import Member, Method
 from pairvisor.runtime import commands
 from pairvisor.runtime.children import Children, Command, as_member
-from pairvisor.runtime.mailbox import Mailbox
-from pairvisor.runtime.prober import Prober, raise_fault
+from pairvisor.runtime.mailbox import Mailbox, bind
+from pairvisor.runtime.prober import Due, Prober, raise_fault
 from pairvisor.runtime.probes import About
+
+
+class Mail(Struct, frozen=True):
+    """A member's mailbox."""
+
+    member: str
+    descriptor: int
+    is_ready: bool
+    is_alive: bool
 
 
 class Tasks:
@@ -41,14 +53,41 @@ class Tasks:
                 if hook := self._hooks.pop(effect.member, None):
                     hook.cancel()
 
+    def hand_over(self) -> tuple[list[Mail], list[str]]:
+        """The mailboxes, and whose lines have matched."""
+        mail = [
+            Mail(member, box.fileno(), box.ready.is_set(), box.alive.is_set())
+            for member, box in self._mailboxes.items()
+        ]
+        matched = [member for member, event in self._log_matched.items() if event.is_set()]
+        return mail, matched
+
+    def due(self) -> list[Due]:
+        """When probes are due, or were."""
+        return self._prober.due()
+
+    def take_over(self, mail: list[Mail], matched: list[str], due: list[Due]) -> None:
+        """Another one's."""
+        self._prober.take_over(due)
+        for one in mail:
+            box = self._mailboxes[one.member] = Mailbox(socket.socket(fileno=one.descriptor))
+            for event, was_set in ((box.ready, one.is_ready), (box.alive, one.is_alive)):
+                if was_set:
+                    event.set()
+        for member in matched:
+            self._log_matched.setdefault(member, asyncio.Event()).set()
+
+    def suspend(self) -> None:
+        """Cancel all probes' attempts: who goes on makes them anew."""
+        self._prober.cancel_all()
+
     def new_mailbox(self, member: Member) -> str:
         """A socket for this run's sd_notify messages; its path. Raises OSError."""
         if old := self._mailboxes.pop(member.name, None):
             old.close()
         path = f"{self._state.spec.places.notify}/{member.name}"
-        mailbox = Mailbox(path, member.identity.uid)
-        self._mailboxes[member.name] = mailbox
-        return mailbox.path
+        self._mailboxes[member.name] = Mailbox(bind(path, member.identity.uid))
+        return path
 
     def log_watch(self, member: Member) -> Callable[[bytes], bool]:
         """For the pump to call with each line of this run's output, until one is what a probe waits

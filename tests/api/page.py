@@ -69,6 +69,7 @@ EXAMPLES = {
     "/v1/restart": [f'{ON}/restart -d \'{{"members": ["tls"]}}\''],
     "/v1/signal": [f'{ON}/signal -d \'{{"member": "tls", "signal": "SIGHUP"}}\''],
     "/v1/reload": [f"{ON}/reload -d '{{\"dry_run\": true}}'"],
+    "/v1/reexec": [f"{ON}/reexec -X POST"],
     "/v1/exec": [f'{ON}/exec -d \'{{"member": "web", "command": ["env"]}}\''],
 }
 
@@ -92,6 +93,8 @@ NOTES = {
     "/v1/start": "A group that waits for its restart starts at once where no member is named. "
     "Until then its members can be neither started, stopped nor restarted: 409.",
     "/v1/signal": "What the member makes of it is judged as always: a SIGKILL is a failure.",
+    "/v1/reexec": "The answer comes before it happens; a later event, `reexecuted` or "
+    "`reexec-failed`, says what has come of it. Connections are closed in between.",
     "/v1/exec": "Descriptors for the command's stdin, stdout and stderr may be sent with the "
     "request's bytes (SCM_RIGHTS of unix(7)); with `terminal` it is one, a pseudo-terminal's "
     "slave side. Without any, stdin is /dev/null and the answer has the first 64 KiB of the "

@@ -41,6 +41,7 @@ Signals, sent to the process that was started:
 | --- | --- |
 | SIGINT | stops the group in order; a second one leaves it two more seconds |
 | SIGTERM, SIGHUP | stops the group in order |
+| SIGUSR2 | lets the installed version take over, as `reexec` does |
 | SIGKILL | the supervisor stops the group in order all the same |
 
 In the background:
@@ -84,6 +85,34 @@ WHY = """\
     start. With it, web was stopped. Everything was ready again 1.3 s later.
       11:56:58.000  tls was killed by SIGKILL (out of memory)
       11:56:58.001  group shop is restarted: tls was killed by SIGKILL (out of memory)
+"""
+
+REEXEC = """\
+
+    $ apt-get install --only-upgrade pairvisor && pairvisor reexec -g shop
+    pairvisor 0.2.0 has taken over from 0.1.0: the members run on, after 0.24s
+"""
+
+RUN = """\
+
+As a unit (docs/systemd.md has all of it):
+
+    [Service]
+    Type=notify
+    ExecStart=/usr/bin/pairvisor run shop
+    Delegate=yes
+    KillMode=mixed
+
+Below an init that has no such protocol it stays in the foreground, behind a guard:
+
+    #!/bin/sh
+    exec pairvisor run /etc/shop/shop.toml
+
+| signal | what it does |
+| --- | --- |
+| SIGTERM, SIGINT | stops the group in order |
+| SIGHUP | reloads the manifest, as `reload` does |
+| SIGUSR2 | lets the installed version take over, as `reexec` does |
 """
 
 RELOAD = """\
@@ -144,5 +173,7 @@ MORE = {
     "ls": LS,
     "why": WHY,
     "reload": RELOAD,
+    "reexec": REEXEC,
+    "run": RUN,
     "timeline": TIMELINE,
 }

@@ -12,7 +12,7 @@ from math import inf
 from time import monotonic
 
 from pairvisor.runtime.logs.lines import Data
-from pairvisor.runtime.logs.outlet import Account, Keeper, Outlet, Unread
+from pairvisor.runtime.logs.outlet import Account, Keeper, Outlet, Reading, Unread, Waiting
 from pairvisor.runtime.logs.pipes import CAPACITY, unread
 
 FIRST_LOOK = 0.002  # seconds after which it is looked whether all was read; then a little later
@@ -39,6 +39,18 @@ class Input(Outlet):
         self._pipe, self._run, self._is_broken, self.is_over = pipe, run, False, False
         self._on_empty = None
         self.flush()
+
+    def reading(self) -> Reading:
+        """For another one: who reads this, and what it may not have read."""
+        sent = [Waiting(account.member, bytes(data)) for account, data in self._sent]
+        return Reading(self.name, self._run, self._pipe, self._is_broken, self.is_over, sent)
+
+    def go_on(self, reading: Reading, account_of: Callable[[str], Account]) -> None:
+        """With what another one has begun."""
+        self._pipe, self._run = reading.pipe, reading.run
+        self._is_broken, self.is_over = reading.is_broken, reading.is_over
+        self._sent.extend((account_of(one.member), one.data) for one in reading.sent)
+        self._sent_bytes = sum(len(one.data) for one in reading.sent)
 
     def leave(self) -> None:
         """The process is over, and none comes by itself."""

@@ -70,6 +70,32 @@ class Compress(Struct, frozen=True):
 Fact = Trouble | Lost | Unread | Fault | Compress
 
 
+class Waiting(Struct, frozen=True):
+    """What of a member was to be written somewhere."""
+
+    member: str
+    data: bytes
+
+
+class Queue(Struct, frozen=True):
+    """What waits before an outlet, by its name; so many bytes of the first are written."""
+
+    outlet: str
+    waiting: list[Waiting]
+    offset: int
+
+
+class Reading(Struct, frozen=True):
+    """What a member reads from, and what of that it may not have read."""
+
+    member: str
+    run: int
+    pipe: int
+    is_broken: bool
+    is_over: bool
+    sent: list[Waiting]
+
+
 class Keeper(Protocol):
     """Whose outlets they are: the pump."""
 
@@ -168,6 +194,18 @@ class Outlet:
         self._keeper.tell(Lost(account.member, self.name, account.lost))
         account.lost = 0
         account.told_at = monotonic()
+
+    def hand_over(self) -> Queue:
+        """For another one, of the same name."""
+        return Queue(self.name, [Waiting(a.member, bytes(d)) for a, d in self.queue], self._offset)
+
+    def take_over(self, queue: Queue, account_of: Callable[[str], Account]) -> None:
+        """It comes before what is put here from now on; `flush` begins with it."""
+        for waiting in queue.waiting:
+            account = account_of(waiting.member)
+            self.queue.append((account, waiting.data))
+            account.pending += len(waiting.data)
+        self._offset = queue.offset
 
     def close(self) -> None:
         """Let go of what it has open."""

@@ -22,12 +22,12 @@ from msgspec import Struct
 
 from pairvisor.manifest.group import Group
 from pairvisor.runtime.logs.lines import Lines
-from pairvisor.runtime.logs.outlet import Fact, Fault, Outlet
+from pairvisor.runtime.logs.outlet import Fact, Fault, Outlet, Queue, Reading
 from pairvisor.runtime.logs.pipes import enlarge
 from pairvisor.runtime.logs.routes import Routes, Way
 from pairvisor.runtime.logs.terminal import Terminal, View
 from pairvisor.runtime.ring import Stream
-from pairvisor.runtime.rings import Rings
+from pairvisor.runtime.rings import Kept, Rings
 
 if TYPE_CHECKING:
     from pairvisor.runtime.logs.journal import Journal
@@ -65,6 +65,28 @@ class Source(Struct):
     older: list[tuple[int, "Source"]] = []
 
 
+class Pipe(Struct, frozen=True):
+    """What a member writes to; `rest` is read already, and no whole line."""
+
+    descriptor: int
+    member: str
+    stream: Stream
+    run: int
+    rest: bytes
+    is_watched: bool
+
+
+class Output(Struct, frozen=True):
+    """All that a pump hands over, and its rings."""
+
+    pipes: list[Pipe]
+    queues: list[Queue]
+    readings: list[Reading]
+    sequence: int
+    written: dict[str, dict[Stream, int]]
+    kept: list[Kept]
+
+
 class Pump:
     """Runs from `start` to `finish`. What may be called from the loop's thread never blocks.
 
@@ -87,12 +109,14 @@ class Pump:
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._bell, select.EPOLLIN)
         self._is_finishing = False
+        self._on_left: Callable[[], object] | None = None
+        self._has_left = False
         self._settled: Callable[[], object] | None = None
         self._settle_until = inf
         self._listener: Callable[[Fact], object] | None = None
         self._facts: list[Fact] = []  # before anybody listened
         self._last_fault = ""
-        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
+        self._thread: threading.Thread
 
     def _open_journal(self, group: str) -> "Journal":
         from pairvisor.runtime.logs.journal import Journal  # noqa: PLC0415 - of services alone
@@ -103,6 +127,7 @@ class Pump:
 
     def start(self) -> None:
         sys.setswitchinterval(TURN)
+        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
         self._thread.start()
 
     def adopt(self, group: Group) -> None:
@@ -114,12 +139,14 @@ class Pump:
         read, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read, False)
         source = Source(member, stream, run, watch=watch)
-        if run > 1:
-            others = list(self._sources.items())
-            source.older = [(d, s) for d, s in others if s.member == member and s.run < run]
+        source.older = self._older_than(member, run)
         self._sources[read] = source
         self._epoll.register(read, select.EPOLLIN)
         return write
+
+    def _older_than(self, member: str, run: int) -> list[tuple[int, Source]]:
+        others = list(self._sources.items()) if run > 1 else []
+        return [(d, s) for d, s in others if s.member == member and s.run < run]
 
     def begin_input(self, reader: str, pipe: int, run: int) -> None:
         """A new process of that member reads from this pipe, whose write end is ours now."""
@@ -177,6 +204,53 @@ class Pump:
         self._order(lambda: None)
         self._thread.join(within)
 
+    def leave(self, on_left: Callable[[], object]) -> None:
+        """End the thread, with all as it is, and call that on it at last: `hand_over` can follow,
+        or another `start`."""
+        self._order(partial(setattr, self, "_on_left", on_left))
+
+    def go_on(self) -> None:
+        """After a `leave` that led to nothing."""
+        if self._has_left:
+            self._has_left = False
+            self._thread.join()
+            self.start()
+
+    def hand_over(self) -> Output:
+        """After `leave`."""
+        self._thread.join()
+        while self._orders:
+            self._guarded(self._orders.popleft())
+        pipes = [
+            Pipe(d, s.member, s.stream, s.run, s.rest, s.watch is not None)
+            for d, s in self._sources.items()
+        ]
+        queues = [outlet.hand_over() for outlet in self._all_outlets()]
+        readings = [feed.reading() for feed in self._routes.inputs.values()]
+        return Output(pipes, queues, readings, *self.rings.hand_over())
+
+    def take_over(self, group: Group, handed: Output, watches: Mapping[str, Watch]) -> None:
+        """Go on with what another one has handed over. Before `start`."""
+        self.rings.take_over(handed.sequence, handed.written, handed.kept)
+        for pipe in handed.pipes:
+            watch = watches.get(pipe.member) if pipe.is_watched else None
+            source = Source(pipe.member, pipe.stream, pipe.run, pipe.rest, watch)
+            source.older = self._older_than(pipe.member, pipe.run)
+            self._sources[pipe.descriptor] = source
+            self._epoll.register(pipe.descriptor, select.EPOLLIN)
+        self._adopt(group)
+        for reading in handed.readings:
+            feed = self._routes.inputs[reading.member]
+            feed.go_on(reading, partial(self._routes.account, feed))
+        queues = {queue.outlet: queue for queue in handed.queues}
+        for outlet in self._all_outlets():
+            if outlet.name in queues:
+                outlet.take_over(queues[outlet.name], partial(self._routes.account, outlet))
+        self._order(self._begin_again)
+
+    def _all_outlets(self) -> list[Outlet]:
+        return [*self._routes.outlets, *([self._terminal] if self._terminal else [])]
+
     def _order(self, order: Callable[[], object]) -> None:
         self._orders.append(order)
         os.eventfd_write(self._bell, 1)
@@ -212,8 +286,22 @@ class Pump:
                 elif descriptor in self._sources:
                     self._guarded(partial(self._read_some, descriptor))
             self._guarded(self._catch_up)
+        if self._on_left is not None:
+            self._tell_losses(inf)
+            on_left, self._on_left = self._on_left, None
+            self._has_left = True
+            on_left()
+
+    def _begin_again(self) -> None:
+        for outlet in self._all_outlets():
+            outlet.flush()
+        for member in {source.member for source in self._sources.values()}:
+            if any(way.is_blocked for way in self._routes.of(member)):
+                self._pause(member)
 
     def _is_over(self) -> bool:
+        if self._on_left is not None:
+            return True
         if not self._is_finishing or self._sources or self._orders:
             return False
         return self._terminal is None or not self._terminal.queue

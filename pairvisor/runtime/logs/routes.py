@@ -124,10 +124,14 @@ class Routes:
         file.spec = spec
         return file
 
+    def account(self, outlet: Outlet, member: str) -> Account:
+        """The one that there is, so that what waits is still known."""
+        found = next((way.account for way in self.of(member) if way.outlet is outlet), None)
+        return found or Account(member, 0, drops=not member)
+
     def _account(self, outlet: Outlet, member: Member) -> Account:
-        """The one that there is, so that what waits is still known; its terms may be new."""
-        found = next((w.account for w in self.of(member.name) if w.outlet is outlet), None)
-        account = found or Account(member.name, 0, drops=False)
+        """Its terms may be new."""
+        account = self.account(outlet, member.name)
         account.limit, account.drops = member.log.buffer, member.log.drops
         return account
 
