@@ -11,7 +11,6 @@ import sys
 from time import monotonic
 from typing import NoReturn
 
-import pairvisor
 from pairvisor.api.client import Client, ControlError, LostError, NotRunningError
 from pairvisor.cli import exits, groups, past
 from pairvisor.cli.following import Leaving, followed
@@ -81,9 +80,8 @@ def _spawn(file: str, *, watch: bool) -> tuple[int, int]:
 
 
 def _ourselves() -> list[str]:
-    """This program, not one of the modules that may lie in this folder: -m looks there first."""
-    is_from_here = os.path.dirname(os.path.dirname(pairvisor.__file__)) == os.getcwd()
-    return [sys.executable, *([] if is_from_here else ["-P"]), "-m", "pairvisor"]
+    """This program, as it was called: without its arguments."""
+    return sys.orig_argv[: len(sys.orig_argv) - len(sys.argv[1:])]
 
 
 class Start:

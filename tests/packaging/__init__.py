@@ -1,0 +1,1 @@
+"""The packages, built as they are released."""
