@@ -3,7 +3,7 @@
 | promise | test |
 | --- | --- |
 | a credential of the unit's is its member's alone | test_a_credential_is_a_secret |
-| a drop-in gives back what the units have taken away, and nothing is there without | test_the_pages_drop_in_* |
+| a drop-in gives back what the units take away | test_the_pages_drop_in_* |
 | a group that root has run shuts no other user's unit out | test_a_unit_keeps_its_own_* |
 """
 
