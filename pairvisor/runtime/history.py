@@ -22,6 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pairvisor.record.model import Event, Status
+from pairvisor.runtime.folders import make_common
 
 EVENTS = "events.jsonl"
 OLDER = "events.1.jsonl"
@@ -221,7 +222,7 @@ def open_folder(path: str) -> int:
     """The state folder's descriptor, made where it is missing. Raises OSError."""
     with suppress(FileNotFoundError):
         return _open_own(path)
-    os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+    make_common(os.path.dirname(path))
     with suppress(FileExistsError):
         os.mkdir(path, 0o700)
     return _open_own(path)
