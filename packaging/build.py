@@ -47,6 +47,11 @@ MANUALS = {
     "cli.md": ("pairvisor", 1, "run a process and its sidecars as one group"),
     "manifest.md": ("pairvisor.toml", 5, "a group of processes with one fate"),
 }
+SYNOPSES = {
+    "cli.md": "`pairvisor` [`--version`] [`--help`] *COMMAND* [*OPTIONS*] [*ARGUMENTS*]",
+    "manifest.md": "`pairvisor.toml`, `/etc/pairvisor/`*NAME*`.toml`",
+}
+SEE_ALSO = "`pairvisor`(1), `pairvisor.toml`(5), `systemd.service`(5), `journalctl`(1)"
 COPIED = {
     "packaging/launcher": ("usr/bin/pairvisor", 0o755),
     "packaging/defaults": ("etc/default/pairvisor", 0o644),
@@ -227,7 +232,8 @@ def _manual(page: str) -> bytes:
     about = [f"title={name}", f"section={section}", "source=pairvisor", "volume=pairvisor"]
     options = [f"-M{each}" for each in about]
     body = re.sub(r"\A# .*\n+(Made by .*\n(.+\n)*)?", "", (ROOT / "docs" / page).read_text())
-    source = f"# NAME\n\n{name} - {what}\n\n# DESCRIPTION\n{body}"
+    head = f"# NAME\n\n{name} - {what}\n\n# SYNOPSIS\n\n{SYNOPSES[page]}\n\n# DESCRIPTION"
+    source = f"{head}\n\n{body}\n\n# SEE ALSO\n\n{SEE_ALSO}\n"
     command = ["lowdown", "-s", "-Tman", *options]
     done = subprocess.run(command, input=source.encode(), capture_output=True, check=True)
     return done.stdout
