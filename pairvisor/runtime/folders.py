@@ -217,7 +217,10 @@ def _open_own(run: str) -> int:
     about = os.fstat(folder)
     if about.st_uid != os.geteuid() or about.st_mode & 0o002:
         os.close(folder)
-        raise UnsafeFolderError(f"{run} is another user's, or others may write to it: remove it")
+        raise UnsafeFolderError(
+            f"{run} is another user's, or others may write to it: remove it, unless a group runs "
+            "there (pairvisor ls)"
+        )
     if is_new:
         os.fchmod(folder, PASSABLE)
     return folder

@@ -340,4 +340,5 @@ def test_a_runtime_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     with up(tmp_path, SLEEPER) as group:
         assert group.wait() == 73
         assert f"{run} is another user's" in group.said
+        assert "remove it, unless a group runs there" in group.said
         assert not any(run.iterdir())

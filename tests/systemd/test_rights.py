@@ -142,6 +142,14 @@ def test_a_volume_in_memory_takes_two_words_more(box: Box) -> None:
     assert "fast" not in box.run("grep /run/pairvisor /proc/mounts || true")
 
 
+def test_a_user_of_systemds_making_is_refused_with_a_word(box: Box) -> None:
+    unit = write(box, "dynamic", WEB)
+    drop_in(box, unit, "DynamicUser=yes\nUser=made")
+    box.fails(f"systemctl start {unit}")
+    assert box.show(unit, "ExecMainStatus", "NRestarts") == ["73", "0"]
+    assert "cannot make the group's folder" in box.run(f"journalctl -u {unit}")
+
+
 LOGGED = """
     [primary]
     command = ["sh", "-c", "echo hello; exec sleep 1011"]

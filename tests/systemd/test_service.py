@@ -23,9 +23,9 @@ pytestmark = [needs_box, pytest.mark.slow]
 SHUT = WEB.replace("${volume}/go; do", "${dir}/go; do")  # till somebody opens it
 STUBBORN = """
     [sidecars.stubborn]
-    command = ["sh", "-c", "trap : TERM; setsid sleep 1003 & while :; do wait; done"]
-    ready = { exec = ["pgrep", "-fx", "sleep 1003"] }
-"""
+    command = ["sh", "-c", "trap : TERM; setsid sleep 1003 & touch ${run}/up; while :; do wait; done"]
+    ready = { file = "${run}/up" }
+"""  # noqa: E501
 SLOW = """
     grace = "20s"
     [primary]

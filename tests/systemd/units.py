@@ -34,9 +34,9 @@ def main_pids(box: Box, name: str) -> dict[str, int]:
 
 
 def processes(box: Box, unit: str) -> list[str]:
-    """All that are in the unit's cgroup, and below that."""
+    """All that are in the unit's cgroup, and below that, where a cgroup may go at any moment."""
     where = f"-path '*/{unit}.service*' -name cgroup.procs"
-    return box.run(f"find /sys/fs/cgroup {where} -exec cat {{}} +").split()
+    return box.run(f"find /sys/fs/cgroup {where} -exec cat {{}} + 2> /dev/null || true").split()
 
 
 def users(box: Box, unit: str) -> set[str]:
