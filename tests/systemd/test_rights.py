@@ -71,6 +71,9 @@ def test_members_of_several_users(box: Box) -> None:
     assert said(box, "mixed", "primary", 1) == ["nobody"]
     assert said(box, "mixed", "side", 3) == ["daemon", "shared", "mixed-key"]
     assert users(box, unit) == {"root", "daemon", "nobody"}
+    box.run(f"systemctl kill --kill-whom=main -s KILL {unit}")
+    box.started(unit, 2)
+    assert said(box, "mixed", "side", 6)[3:] == ["daemon", "shared", "mixed-key"]
     box.run(f"systemctl stop {unit}")
     assert box.show(unit, "Result") == ["success"]
 

@@ -6,6 +6,7 @@
 | the supervisor killed below systemd | test_a_supervisor_that_was_killed_* |
 | the supervisor stopped (T) below systemd | test_a_supervisor_that_hangs_* |
 | a broken manifest below systemd | test_a_broken_manifest_* |
+| a second start, by another unit or by hand | test_a_group_that_runs_already_* |
 | the machine starts again | test_what_is_enabled_comes_up_* |
 """
 
@@ -16,7 +17,7 @@ import pytest
 
 from tests.support import eventually
 from tests.systemd.box import Box, needs_box
-from tests.systemd.units import WEB, drop_in, main_pids, processes, write
+from tests.systemd.units import WEB, drop_in, main_pids, processes, said, write
 
 pytestmark = [needs_box, pytest.mark.slow]
 SHUT = WEB.replace("${volume}/go; do", "${dir}/go; do")  # till somebody opens it
@@ -78,6 +79,21 @@ def test_a_broken_manifest_fails_the_unit_once(box: Box) -> None:
     assert box.show(unit, "ExecMainStatus", "NRestarts") == ["78", "0"]
 
 
+def test_a_group_that_runs_already_runs_on(box: Box) -> None:
+    """What systemd would do to the folder of a second one, it would do to the first's."""
+    unit = write(box, "twin", WEB)
+    box.run("pairvisor up -d -f /etc/pairvisor/twin.toml")
+    before = main_pids(box, "twin")
+    assert "Assertion failed" in box.fails(f"systemctl start {unit}")
+    assert main_pids(box, "twin") == before
+    box.run(f"pairvisor down -g twin && systemctl start {unit}")
+    before = main_pids(box, "twin")
+    assert "Assertion failed" in box.fails("systemctl start pairvisor-root@twin")
+    box.fails("pairvisor run twin")
+    assert main_pids(box, "twin") == before
+    box.run(f"systemctl restart {unit} && systemctl stop {unit}")
+
+
 def test_a_group_that_gives_up_is_not_started_again(box: Box) -> None:
     unit = write(
         box, "over", '[primary]\ncommand = ["sh", "-c", "exit 3"]\non_failure = "teardown"'
@@ -96,9 +112,8 @@ def test_a_supervisor_that_was_killed_leaves_nothing_and_is_started_again(box: B
     unit = write(box, "killed", 'grace = "1s"\n' + textwrap.dedent(WEB + STUBBORN))
     drop_in(box, unit, "Restart=no")
     box.run(f"systemctl start {unit}")
-    before = box.run("pgrep -fx 'sleep 100[0-3]'").split()
-    assert len(before) == 4
-    assert set(before) < set(processes(box, unit))
+    before = processes(box, unit)
+    assert len(before) == 6  # the supervisor, four that sleep, and a shell
     box.run(f"systemctl kill --kill-whom=main -s KILL {unit}")
     eventually(lambda: box.show(unit, "ActiveState") == ["failed"])
     assert processes(box, unit) == []
@@ -110,7 +125,7 @@ def test_a_supervisor_that_was_killed_leaves_nothing_and_is_started_again(box: B
     assert box.show(unit, "ActiveState", "NRestarts") == ["active", "1"]
     assert box.show(unit, "MainPID") != main
     assert "running, ready" in box.run("pairvisor status -g killed")
-    assert len(box.run("pgrep -fx 'sleep 100[0-3]'").split()) == 4
+    assert len(processes(box, unit)) == len(before)
     box.run(f"systemctl stop {unit}")
 
 
@@ -136,10 +151,12 @@ def test_a_start_has_the_groups_own_time(box: Box) -> None:
 
 
 def test_a_supervisor_that_hangs_is_killed_and_started_again(box: Box) -> None:
-    unit = write(box, "stuck", WEB)
+    unit = write(box, "stuck", WEB.replace("echo hello", "echo hello; sleep 3; echo still here"))
     drop_in(box, unit, "WatchdogSec=2s")
     box.run(f"systemctl start {unit}")
     before = box.show(unit, "MainPID")
+    assert said(box, "stuck", "primary", 2)[1] == "still here"
+    assert box.show(unit, "MainPID", "NRestarts") == [*before, "0"]
     box.run(f"systemctl kill --kill-whom=main -s STOP {unit}")
     box.started(unit, 2, within=60)
     assert box.show(unit, "ActiveState", "NRestarts") == ["active", "1"]
