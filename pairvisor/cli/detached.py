@@ -11,7 +11,6 @@ import sys
 from time import monotonic
 from typing import NoReturn
 
-import pairvisor
 from pairvisor.api.client import Client, ControlError, LostError, NotRunningError
 from pairvisor.cli import exits, groups, past
 from pairvisor.cli.following import Leaving, followed
@@ -81,9 +80,10 @@ def _spawn(file: str, *, watch: bool) -> tuple[int, int]:
 
 
 def _ourselves() -> list[str]:
-    """This program, not one of the modules that may lie in this folder: -m looks there first."""
-    is_from_here = os.path.dirname(os.path.dirname(pairvisor.__file__)) == os.getcwd()
-    return [sys.executable, *([] if is_from_here else ["-P"]), "-m", "pairvisor"]
+    """This program as we were started, up to our own arguments: an installed one may have its
+    modules where no other Python looks."""
+    ours = len(sys.orig_argv) - len(sys.argv[1:])
+    return [sys.executable, *sys.orig_argv[1:ours]]
 
 
 class Start:
