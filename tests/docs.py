@@ -20,6 +20,7 @@ from tests import reliability
 from tests.api import page as api
 from tests.cli.pages import HEAD, MORE
 from tests.core import diagram
+from tests.record import message_ids
 
 DOCS = Path(__file__).parents[1] / "docs"
 COMMAND_LINE = DOCS / "cli.md"
@@ -203,6 +204,7 @@ def main() -> None:
     diagram.PAGE.write_text(diagram.page())
     api.PAGE.write_text(api.page())
     reliability.PAGE.write_text(reliability.page())
+    message_ids.PAGE.write_text(message_ids.page())
 
 
 if __name__ == "__main__":

@@ -80,10 +80,8 @@ def _spawn(file: str, *, watch: bool) -> tuple[int, int]:
 
 
 def _ourselves() -> list[str]:
-    """This program as we were started, up to our own arguments: an installed one may have its
-    modules where no other Python looks."""
-    ours = len(sys.orig_argv) - len(sys.argv[1:])
-    return [sys.executable, *sys.orig_argv[1:ours]]
+    """This program, as it was called: without its arguments."""
+    return sys.orig_argv[: len(sys.orig_argv) - len(sys.argv[1:])]
 
 
 class Start:

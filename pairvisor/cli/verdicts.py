@@ -165,8 +165,8 @@ def _systemd(machine: Machine) -> Verdict:
         return Verdict("ok", machine.systemd or "it runs")
     if machine.systemd:
         found = f"{machine.systemd} is installed, but has not booted this machine"
-        return Verdict("degraded", found, "let another init start `pairvisor up`")
-    return Verdict("missing", "not installed", "let another init start `pairvisor up`")
+        return Verdict("degraded", found, "let another init start `pairvisor run`")
+    return Verdict("missing", "not installed", "let another init start `pairvisor run`")
 
 
 def _tool(name: str, package: str, needed_for: str) -> Thing:
@@ -203,5 +203,5 @@ THINGS = [
     _tool("prlimit", "util-linux", "members' limits"),
     _tool("bwrap", "bubblewrap", "private_tmp and read_only: not used yet"),
     _tool("journalctl", "systemd", "members' output in the journal"),
-    Thing("systemd", "groups as its services: not used yet", _systemd),
+    Thing("systemd", "groups as its services", _systemd),
 ]

@@ -25,6 +25,7 @@ from pairvisor.runtime.supervisor import Supervisor
 VARIABLE = "PAIRVISOR_HANDOVER"  # the memfd's number; or that stdin is one, to be looked at only
 LOOK = "look"
 PATIENCE = 20.0  # seconds for the new program to look at it
+HELD_UP = 5.0  # seconds for the pump's thread to come to an end
 CALM = frozenset({Phase.WAITING, Phase.STARTING, Phase.RUNNING, Phase.BACKOFF, Phase.ENDED})
 GOES_ON = frozenset({GroupPhase.STARTING, GroupPhase.RUNNING, GroupPhase.BACKOFF})
 NOTHING = Output([], [], [], 0, {}, [])
@@ -72,6 +73,12 @@ class Reexec:
             self._supervisor.on_change = lambda: None
             self._task = None
 
+    @property
+    def _folder(self) -> str:
+        """Where this program was started; a relative path of its own means that one."""
+        folder = self._supervisor.start.folder
+        return folder if os.path.isdir(folder) else "/"
+
     def _fail(self, why: str, request: int) -> None:
         self._supervisor.pump.say(self._supervisor.records.reexec_failed(why, request))
 
@@ -99,7 +106,7 @@ class Reexec:
         """Let the new program look at what it is about to get. Raises CannotReexecError."""
         shown = handover.write(succession.hand_over(self._supervisor, 0, NOTHING))
         env = {**os.environ, VARIABLE: LOOK}
-        command = Command((sys.executable, *sys.orig_argv[1:]), env, self._supervisor.start.folder)
+        command = Command((sys.executable, *sys.orig_argv[1:]), env, self._folder)
         try:
             async with asyncio.timeout(PATIENCE):
                 accepts, why = await commands.run(
@@ -126,10 +133,22 @@ class Reexec:
                 succession.resume(self._supervisor)
 
     async def _pump_left(self) -> None:
-        """All that it had to tell has been told, too."""
-        left, loop = asyncio.Event(), asyncio.get_running_loop()
-        self._supervisor.pump.leave(lambda: loop.call_soon_threadsafe(left.set))
-        await left.wait()
+        """All that it had to tell has been told, too. Raises CannotReexecError."""
+        loop, pump = asyncio.get_running_loop(), self._supervisor.pump
+        left: asyncio.Future[None] = loop.create_future()
+
+        def on_left() -> None:
+            if left.cancelled():  # nobody waits for it any more
+                pump.go_on()
+            else:
+                left.set_result(None)
+
+        pump.leave(lambda: loop.call_soon_threadsafe(on_left))
+        try:
+            async with asyncio.timeout(HELD_UP):
+                await left
+        except TimeoutError:
+            raise CannotReexecError("the members' output is held up, by a disk perhaps") from None
 
     def _exec(self, request: int) -> NoReturn:
         output = self._supervisor.pump.hand_over()
@@ -139,7 +158,7 @@ class Reexec:
         try:
             for each in kept:
                 os.set_inheritable(each, True)
-            os.chdir(handed.start.folder)
+            os.chdir(self._folder)
             environ = {**os.environ, VARIABLE: str(descriptor)}
             os.execve(sys.executable, sys.orig_argv, environ)  # noqa: S606 - this program again
         except OSError as error:

@@ -1,1 +1,1 @@
-"""The packages: what is in them, and that they work where nothing else of pairvisor is."""
+"""The packages, built as they are released."""

@@ -349,6 +349,16 @@ def test_a_signal_asks_for_it_too(tmp_path: Path, manager: Manager) -> None:
         assert len(re.findall("has taken over from", group.said)) == 2
 
 
+def test_where_it_was_started_may_be_gone(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    enter = ("sh", "-c", 'cd gone; exec "$0" "$1" "$2" "$3" "$4" "../$5"')
+    with up(tmp_path, PLAIN, *enter) as group:
+        group.read_until("group test is ready")
+        (tmp_path / "gone").rmdir()
+        replaced(group)
+        assert group.stop() == 0
+
+
 def test_nothing_adds_up(tmp_path: Path) -> None:
     manifest = f"{PLAIN}\nready = {{ notify = true }}\nstart_timeout = '1h'"
     with up(tmp_path, manifest + '\n[sidecars.a]\ncommand = "cat"\nstdin = ["primary"]') as group:

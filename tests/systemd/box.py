@@ -72,9 +72,12 @@ class Box:
 
     def put(self, path: str, text: str, mode: int = 0o644) -> None:
         """A file in the box, before or after it was booted."""
+        self.put_bytes(path, text.encode(), mode)
+
+    def put_bytes(self, path: str, content: bytes, mode: int = 0o644) -> None:
         target = f"/proc/{self.pid}/root{path}" if self.pid else f"{self._upper}{path}"
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        Path(target).write_text(text)
+        Path(target).write_bytes(content)
         os.chmod(target, mode)
 
     @property
@@ -216,13 +219,15 @@ def kernel_mount() -> str:
 
 
 @contextmanager
-def boxed(folder: Path) -> Iterator[Box]:
-    """A box with pairvisor, which is up."""
+def boxed(folder: Path, *, installed: bool = True) -> Iterator[Box]:
+    """A box that is up, with pairvisor."""
     box = Box(folder)
     try:
-        box.install()
+        if installed:
+            box.install()
         box.boot()
-        box.run("systemd-sysusers; systemd-tmpfiles --create pairvisor.conf")
+        if installed:
+            box.run("systemd-sysusers; systemd-tmpfiles --create pairvisor.conf")
         yield box
     finally:
         box.end()

@@ -28,12 +28,18 @@ def run(folder: Path, script: str) -> str:
     root = Path(__file__).parent.parent.parent
     shutil.copytree(site, folder / "site", ignore=LEFT_OUT)
     shutil.copytree(root / "pairvisor", folder / "site/pairvisor", dirs_exist_ok=True)
-    (folder / "script").write_text(
-        f"cd {folder}; export PYTHONPATH={folder}/site PYTHONDONTWRITEBYTECODE=1\n"
+    return run_plain(
+        folder,
+        f"export PYTHONPATH={folder}/site PYTHONDONTWRITEBYTECODE=1\n"
         'pairvisor() { /usr/bin/python3 -m pairvisor "$@"; }\n'
         'UNIT="systemd-run --quiet --wait --pipe -p Delegate=yes -E PYTHONPATH=$PYTHONPATH'
-        f' -p WorkingDirectory={folder} /usr/bin/python3 -m pairvisor"\n{script}'
+        f' -p WorkingDirectory={folder} /usr/bin/python3 -m pairvisor"\n{script}',
     )
+
+
+def run_plain(folder: Path, script: str) -> str:
+    """What a script in `folder` writes there; it has what is in the folder, and no pairvisor."""
+    (folder / "script").write_text(f"cd {folder}\n{script}")
     ran = subprocess.run(
         [*VM, "-i", str(folder), "--", "bash", str(folder / "script")],
         stdout=subprocess.PIPE,

@@ -1,0 +1,101 @@
+"""What is in the packages; `tests/systemd` installs one."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pairvisor
+from tests.packaging.built import ROOT, built, needs_tools, together
+
+pytestmark = [pytest.mark.slow, needs_tools, together, pytest.mark.timeout(300)]
+MANUALS = ("man1/pairvisor.1.gz", "man5/pairvisor.toml.5.gz")
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def tree(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tree")
+    deb = next(dist.glob("*.deb"))
+    subprocess.run(["dpkg-deb", "-x", str(deb), str(folder)], check=True)
+    return folder
+
+
+def said(*command: str, **how: object) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **how)  # type: ignore[call-overload]
+    assert done.returncode == 0, done.stdout + done.stderr
+    return str(done.stdout)
+
+
+def test_all_kinds_are_there(dist: Path) -> None:
+    version = pairvisor.__version__
+    names = sorted(path.name for path in dist.iterdir())
+    kinds = [
+        f"pairvisor-{version}-py3-none-any.whl",
+        f"pairvisor-{version}.tar.gz",
+        "pairvisor.pyz",
+    ]
+    assert set(kinds) <= set(names)
+    assert any(name.startswith(f"pairvisor_{version}_") and name.endswith(".deb") for name in names)
+    if shutil.which("rpmbuild"):
+        assert any(name.endswith(".rpm") for name in names)
+
+
+def test_lintian_finds_no_error(dist: Path) -> None:
+    if not shutil.which("lintian"):
+        pytest.skip("lintian is missing")
+    said("lintian", "--fail-on=error", str(next(dist.glob("*.deb"))))
+
+
+def test_the_manual_pages_are_complete(tree: Path) -> None:
+    if not shutil.which("man"):
+        pytest.skip("man is missing")
+    env = {**os.environ, "MANWIDTH": "100", "LC_ALL": "C.UTF-8"}
+    first, second = (said("man", "-l", str(tree / "usr/share/man" / m), env=env) for m in MANUALS)
+    for command in ("pairvisor up", "pairvisor run", "pairvisor reexec", "--dry-run"):
+        assert command in first
+    for key in ("start_timeout", "on_failure", "restart-group", "[secrets"):
+        assert key in second
+
+
+def test_it_brings_what_it_needs(tree: Path) -> None:
+    """Whatever Python packages the machine has, and for each Python that it depends on."""
+    libraries = tree / "usr/lib/pairvisor"
+    script = (
+        f"import sys; sys.path.insert(0, {str(libraries)!r}); from pairvisor.__main__ import main"
+    )
+    run = [sys.executable, "-BEsP", "-S", "-c", f"{script}; main()", "--version"]
+    assert said(*run) == f"pairvisor {pairvisor.__version__}\n"
+    plan = [*run[:-1], "plan", "-f", str(ROOT / "examples/hello/pairvisor.toml")]
+    assert "primary" in said(*plan)
+    for python in ("311", "312", "313", "314"):
+        assert list(libraries.glob(f"msgspec/*.cpython-{python}-*.so"))
+
+
+def test_the_zipapp_runs_a_group(dist: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairvisor.toml").write_text('name = "z"\n[primary]\ncommand = "sleep 1000"')
+    own = {"XDG_RUNTIME_DIR": str(tmp_path), "XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | own
+    program = [sys.executable, str(dist / "pairvisor.pyz")]
+    assert said(*program, "--version", env=env).startswith("pairvisor ")
+    said(*program, "up", "-d", cwd=tmp_path, env=env)
+    try:
+        assert "running, ready" in said(*program, "status", cwd=tmp_path, env=env)
+        assert "has taken over from" in said(*program, "reexec", cwd=tmp_path, env=env)
+    finally:
+        said(*program, "down", cwd=tmp_path, env=env)
+
+
+def test_the_rpm_has_the_same_files(dist: Path, tree: Path) -> None:
+    if not shutil.which("rpmbuild"):
+        pytest.skip("rpmbuild is missing")
+    listed = set(said("rpm", "-qpl", str(next(dist.glob("*.rpm")))).splitlines())
+    files = {f"/{path.relative_to(tree)}" for path in tree.rglob("*") if path.is_file()}
+    assert {file for file in files if "/lintian/" not in file} <= listed
