@@ -559,3 +559,14 @@ def test_a_line_is_what_the_documents_say(tmp_path: Path) -> None:
     line = (tmp_path / "state" / EVENTS).read_text()
     assert re.fullmatch(r'\{"id":1,"at":"[^"]+","kind":"requested","text":"something"\}\n', line)
     assert msgspec.json.decode(line, type=Event) == event(1)
+
+
+def test_other_users_groups_come_through_roots_folder(tmp_path: Path) -> None:
+    """A unit's StateDirectory= is in /var/lib/pairvisor, which root's first group may have made."""
+    before = os.umask(0o077)
+    try:
+        os.close(history.open_folder(str(tmp_path / "pairvisor/shop")))
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / each).stat().st_mode & 0o777 for each in ("pairvisor", "pairvisor/shop")]
+    assert modes == [0o755 if os.geteuid() == 0 else 0o700, 0o700]
