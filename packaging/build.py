@@ -25,6 +25,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
+import manpages
+
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "packaging"
 sys.path.insert(0, str(ROOT))
@@ -44,9 +46,31 @@ COMPLETIONS = {
     "fish": "usr/share/fish/vendor_completions.d/pairvisor.fish",
 }
 MANUALS = {
-    "cli.md": ("pairvisor", 1, "run a process and its sidecars as one group"),
-    "manifest.md": ("pairvisor.toml", 5, "a group of processes with one fate"),
+    "cli.md": manpages.Page(
+        "pairvisor",
+        1,
+        "run a process and its sidecars as one group",
+        "`pairvisor` [`--version`] [`--help`] *COMMAND* [*OPTIONS*] [*ARGUMENTS*]",
+    ),
+    "manifest.md": manpages.Page(
+        "pairvisor.toml",
+        5,
+        "a group of processes with one fate",
+        "`pairvisor.toml`, `/etc/pairvisor/`*NAME*`.toml`",
+    ),
 }
+SEE = """
+## Files
+
+| file | |
+| --- | --- |
+| `/etc/pairvisor/NAME.toml` | the manifest of the system's group NAME |
+| `~/.config/pairvisor/NAME.toml` | of a user's group, for the user's own unit |
+
+## See also
+
+`pairvisor`(1), `pairvisor.toml`(5), `systemd.service`(5)
+"""
 COPIED = {
     "packaging/launcher": ("usr/bin/pairvisor", 0o755),
     "packaging/defaults": ("etc/default/pairvisor", 0o644),
@@ -160,19 +184,21 @@ class Builder:
         for shell, path in COMPLETIONS.items():
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             (tree / path).write_text(self._completion(shell))
-        for page, (name, section, _) in MANUALS.items():
-            _write_zipped(tree / f"usr/share/man/man{section}/{name}.{section}.gz", _manual(page))
+        for name, page in MANUALS.items():
+            text = (ROOT / "docs" / name).read_text() + SEE
+            made = manpages.manual_page(page, text, self._version, _epoch())
+            manual = tree / f"usr/share/man/man{page.section}/{page.name}.{page.section}.gz"
+            _write_zipped(manual, made.encode())
         documents = tree / "usr/share/doc/pairvisor"
         _write_zipped(documents / "CHANGELOG.md.gz", (ROOT / "CHANGELOG.md").read_bytes())
         _write_zipped(documents / "changelog.gz", self._debian_changes().encode())
-        for path in [tree, *tree.rglob("*")]:
-            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-            moment = int(os.environ["SOURCE_DATE_EPOCH"])
-            os.utime(path, (moment, moment))
+        for each in [tree, *tree.rglob("*")]:
+            each.chmod(0o755 if each.is_dir() or each.stat().st_mode & 0o100 else 0o644)
+            os.utime(each, (_epoch(), _epoch()))
         return tree
 
     def _debian_changes(self) -> str:
-        at = format_datetime(datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC))
+        at = format_datetime(datetime.fromtimestamp(_epoch(), UTC))
         maintainer = re.search("^Maintainer: (.*)$", CONTROL.read_text(), re.MULTILINE)
         signed = f" -- {maintainer[1] if maintainer else ''}  {at}\n"
         head = f"pairvisor ({self._version}) stable; urgency=medium"
@@ -221,18 +247,6 @@ class Builder:
         self._made(next(self._out.glob(f"pairvisor-{self._version}-1.*.rpm")))
 
 
-def _manual(page: str) -> bytes:
-    """A page of the documentation as troff(1) has it, by lowdown(1)."""
-    name, section, what = MANUALS[page]
-    about = [f"title={name}", f"section={section}", "source=pairvisor", "volume=pairvisor"]
-    options = [f"-M{each}" for each in about]
-    body = re.sub(r"\A# .*\n+(Made by .*\n(.+\n)*)?", "", (ROOT / "docs" / page).read_text())
-    source = f"# NAME\n\n{name} - {what}\n\n# DESCRIPTION\n{body}"
-    command = ["lowdown", "-s", "-Tman", *options]
-    done = subprocess.run(command, input=source.encode(), capture_output=True, check=True)
-    return done.stdout
-
-
 def _write_zipped(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as zipped:
@@ -252,6 +266,11 @@ def _md5(path: Path) -> str:
 
 def _time_of_the_commit() -> str:
     return _said("git", "-C", str(ROOT), "log", "-1", "--format=%ct").strip()
+
+
+def _epoch() -> int:
+    """What the files are dated, in seconds since 1970."""
+    return int(os.environ["SOURCE_DATE_EPOCH"])
 
 
 def _run(*command: str) -> None:
