@@ -3,7 +3,7 @@
 | kind | what |
 | --- | --- |
 | wheel | the wheel and the source distribution |
-| pyz | pairvisor.pyz: one file that runs with the machine's Python (by shiv) |
+| pyz | pairvisor.pyz: one file that runs with the machine's Python |
 | deb | the Debian package |
 | rpm | the RPM package, where rpmbuild is installed |
 
@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
+import archive
 import manpages
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -152,8 +153,8 @@ class Builder:
             wanted = ["--only-binary=:all:", f"--python-version={python}", "--implementation=cp"]
             _run(*pip, "download", *wanted, "--dest", str(wheels), str(own))
         for wheel in sorted(wheels.glob("*.whl")):
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(folder)
+            with zipfile.ZipFile(wheel) as zipped:
+                zipped.extractall(folder)
         for library in folder.rglob("*.so"):
             _run("strip", "--strip-unneeded", str(library))
         for path in folder.iterdir():
@@ -165,9 +166,7 @@ class Builder:
 
     def _pyz(self) -> None:
         target = self._out / "pairvisor.pyz"
-        entry = ["--entry-point", "pairvisor.__main__:main", "--python", "/usr/bin/env python3"]
-        libraries = ["--site-packages", str(self._libraries()), "--reproducible"]
-        _run(sys.executable, "-m", "shiv", *entry, *libraries, "--output-file", str(target))
+        archive.build(self._libraries(), target, PYTHONS, _epoch())
         self._made(target)
 
     def _tree(self) -> Path:
