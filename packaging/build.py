@@ -70,7 +70,7 @@ SEE = """
 
 ## See also
 
-`pairvisor`(1), `pairvisor.toml`(5), `systemd.service`(5)
+`pairvisor`(1), `pairvisor.toml`(5), `systemd.service`(5), `journalctl`(1)
 """
 COPIED = {
     "packaging/launcher": ("usr/bin/pairvisor", 0o755),

@@ -186,11 +186,16 @@ def _lock_in(folder: int) -> int:
     return lock
 
 
-def _make_parent(folder: str) -> None:
-    """The folder of all groups: root's is for all to see, others' are their own."""
+def make_common(folder: str) -> None:
+    """The folder of all groups, where it is missing: root's is for all to pass through, as a
+    service's may be another user's; others' are their own. Raises OSError."""
     if not os.path.isdir(folder):
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o755 if os.geteuid() == 0 else 0o700)
+
+
+def _make_parent(folder: str) -> None:
+    make_common(folder)
     about = os.lstat(folder)
     is_shared = about.st_mode & 0o022 and not about.st_mode & stat.S_ISVTX
     if about.st_uid not in (0, os.geteuid()) or is_shared:

@@ -22,6 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pairvisor.record.model import Event, Status
+from pairvisor.runtime.folders import make_common
 
 EVENTS = "events.jsonl"
 OLDER = "events.1.jsonl"
@@ -221,18 +222,10 @@ def open_folder(path: str) -> int:
     """The state folder's descriptor, made where it is missing. Raises OSError."""
     with suppress(FileNotFoundError):
         return _open_own(path)
-    _make_parent(os.path.dirname(path))
+    make_common(os.path.dirname(path))
     with suppress(FileExistsError):
         os.mkdir(path, 0o700)
     return _open_own(path)
-
-
-def _make_parent(folder: str) -> None:
-    """The folder of all groups: other users' groups have to come through root's, as a unit's
-    StateDirectory= lies in it."""
-    if not os.path.isdir(folder):
-        os.makedirs(folder, 0o700, exist_ok=True)
-        os.chmod(folder, 0o755 if os.geteuid() == 0 else 0o700)
 
 
 def _open_own(path: str) -> int:

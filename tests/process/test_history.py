@@ -77,6 +77,17 @@ def test_events_outlive_the_one_who_wrote_them(tmp_path: Path) -> None:
     assert (tmp_path / "state" / EVENTS).stat().st_mode & 0o777 == 0o600
 
 
+def test_the_folder_above_is_roots_for_all_and_others_own(tmp_path: Path) -> None:
+    """A group that root has run shuts out no service of another user's."""
+    before = os.umask(0o077)
+    try:
+        fill(tmp_path / "lib/pairvisor/state", range(1, 2))
+    finally:
+        os.umask(before)
+    mode = (tmp_path / "lib/pairvisor").stat().st_mode & 0o777
+    assert mode == (0o755 if os.geteuid() == 0 else 0o700)
+
+
 def test_a_log_that_is_cut_anywhere_is_read_up_to_there_and_written_on(tmp_path: Path) -> None:
     fill(tmp_path / "state", range(1, 4))
     whole = (tmp_path / "state" / EVENTS).read_bytes()
@@ -559,14 +570,3 @@ def test_a_line_is_what_the_documents_say(tmp_path: Path) -> None:
     line = (tmp_path / "state" / EVENTS).read_text()
     assert re.fullmatch(r'\{"id":1,"at":"[^"]+","kind":"requested","text":"something"\}\n', line)
     assert msgspec.json.decode(line, type=Event) == event(1)
-
-
-def test_other_users_groups_come_through_roots_folder(tmp_path: Path) -> None:
-    """A unit's StateDirectory= is in /var/lib/pairvisor, which root's first group may have made."""
-    before = os.umask(0o077)
-    try:
-        os.close(history.open_folder(str(tmp_path / "pairvisor/shop")))
-    finally:
-        os.umask(before)
-    modes = [(tmp_path / each).stat().st_mode & 0o777 for each in ("pairvisor", "pairvisor/shop")]
-    assert modes == [0o755 if os.geteuid() == 0 else 0o700, 0o700]

@@ -17,13 +17,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pairvisor.runtime import kernel
 from tests.process.programs import FOLDER
 from tests.process.test_control import ask, events
 from tests.process.test_run import AS_SERVICE, RUN, Manager, manager
@@ -412,9 +410,3 @@ def run_command(group: Up) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         command, cwd=folder, env=clean, capture_output=True, text=True, check=False, timeout=60
     )
-
-
-@pytest.fixture(autouse=True)
-def _nobody_is_left(tmp_path: Path) -> Iterator[None]:
-    yield
-    assert not kernel.children_of(os.getpid())

@@ -18,6 +18,7 @@ from time import monotonic
 
 from pairvisor.manifest.group import Compression, LogFile
 from pairvisor.manifest.paths import lies_in
+from pairvisor.runtime.folders import make_common
 from pairvisor.runtime.logs.lines import Data
 from pairvisor.runtime.logs.outlet import RETRY, Compress, FallibleOutlet, Keeper, Trouble
 
@@ -70,6 +71,7 @@ class File(FallibleOutlet):
         path = self.spec.path
         folder = os.path.dirname(path)
         if lies_in(self._folder, folder) and not os.path.isdir(folder):
+            make_common(os.path.dirname(self._folder))
             os.makedirs(folder)
             os.chmod(folder, FOLDER_MODE)
         file, is_new = _open_or_make(path)
