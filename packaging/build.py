@@ -7,9 +7,10 @@
 | deb | the Debian package |
 | rpm | the RPM package, where rpmbuild is installed |
 
-The last three hold what pairvisor needs, as wheels from PyPI, for each Python of `PYTHONS`: the one
-compiled library has a file for each. The version is `pairvisor.__version__`; times in the files
-are those of the last commit (SOURCE_DATE_EPOCH), so that the same commit gives the same files.
+The last three hold what pairvisor needs: the wheels that requirements.txt names by hash, for
+each Python that is meant; the one compiled library has a file for each. The version is
+`pairvisor.__version__`; times in the files are those of the last commit (SOURCE_DATE_EPOCH), so
+that the same commit gives the same files.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from pathlib import Path
 
 import archive
 import manpages
+import wheels
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "packaging"
@@ -35,11 +37,7 @@ sys.path.insert(0, str(ROOT))
 from pairvisor import __version__  # noqa: E402 - it need not be installed
 
 CONTROL = HERE / "debian/control.in"
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-NEXT = "3.15"
 KINDS = ("wheel", "pyz", "deb", "rpm")
-# rich needs these to show code and Markdown, which nothing here does; they are most of all files.
-NEEDLESS = ("pygments", "markdown_it", "mdurl", "bin")
 LIBRARIES = "usr/lib/pairvisor"
 COMPLETIONS = {
     "bash": "usr/share/bash-completion/completions/pairvisor",
@@ -91,8 +89,13 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="default: dist")
     parser.add_argument("--only", action="append", choices=KINDS, help="default: all")
+    parser.add_argument("--lock", action="store_true", help="renew requirements.txt, no more")
     parser.add_argument("--version", default=__version__, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.lock:
+        with tempfile.TemporaryDirectory() as folder:
+            wheels.lock(Path(folder))
+        return 0
     os.environ.setdefault("SOURCE_DATE_EPOCH", _time_of_the_commit())
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -144,29 +147,23 @@ class Builder:
         folder = self._folder / "libraries"
         if folder.exists():
             return folder
-        wheels = self._folder / "wheels"
+        found = self._folder / "wheels"
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
         source = str(self._sources())
-        _run(*pip, "wheel", "--no-deps", "--wheel-dir", str(wheels), source)
-        own = next(wheels.glob("pairvisor-*.whl"))
-        for python in PYTHONS:
-            wanted = ["--only-binary=:all:", f"--python-version={python}", "--implementation=cp"]
-            _run(*pip, "download", *wanted, "--dest", str(wheels), str(own))
-        for wheel in sorted(wheels.glob("*.whl")):
+        _run(*pip, "wheel", "--no-deps", "--wheel-dir", str(found), source)
+        wheels.download(found)
+        for wheel in sorted(found.glob("*.whl")):
             with zipfile.ZipFile(wheel) as zipped:
                 zipped.extractall(folder)
         for library in folder.rglob("*.so"):
             _run("strip", "--strip-unneeded", str(library))
-        for path in folder.iterdir():
-            if path.name.partition("-")[0] in NEEDLESS:
-                shutil.rmtree(path)
         for path in folder.rglob("*.pyi"):
             path.unlink()
         return folder
 
     def _pyz(self) -> None:
         target = self._out / "pairvisor.pyz"
-        archive.build(self._libraries(), target, PYTHONS, _epoch())
+        archive.build(self._libraries(), target, wheels.PYTHONS, _epoch())
         self._made(target)
 
     def _tree(self) -> Path:
@@ -218,7 +215,7 @@ class Builder:
             CONTROL,
             VERSION=self._version,
             ARCHITECTURE=architecture,
-            NEXT=NEXT,
+            NEXT=wheels.NEXT,
             SIZE=str(size),
         )
         (control / "control").write_text(filled)
@@ -236,7 +233,10 @@ class Builder:
     def _rpm(self) -> None:
         spec = self._folder / "pairvisor.spec"
         filled = _filled(
-            HERE / "pairvisor.spec.in", VERSION=self._version, NEXT=NEXT, TREE=str(self._tree())
+            HERE / "pairvisor.spec.in",
+            VERSION=self._version,
+            NEXT=wheels.NEXT,
+            TREE=str(self._tree()),
         )
         spec.write_text(filled)
         top = self._folder / "rpm"
