@@ -15,11 +15,13 @@ that the same commit gives the same files.
 
 import argparse
 import gzip
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from datetime import UTC, datetime
@@ -78,6 +80,7 @@ COPIED = {
     "systemd/user/pairvisor@.service": ("usr/lib/systemd/user/pairvisor@.service", 0o644),
     "systemd/pairvisor.sysusers": ("usr/lib/sysusers.d/pairvisor.conf", 0o644),
     "systemd/pairvisor.tmpfiles": ("usr/lib/tmpfiles.d/pairvisor.conf", 0o644),
+    "packaging/debian/rtupdate": ("usr/share/python3/runtime.d/pairvisor.rtupdate", 0o755),
     "packaging/debian/copyright": ("usr/share/doc/pairvisor/copyright", 0o644),
     "packaging/debian/lintian-overrides": ("usr/share/lintian/overrides/pairvisor", 0o644),
 }
@@ -126,6 +129,7 @@ class Builder:
     def _wheel(self) -> None:
         source = self._sources()
         _run(sys.executable, "-m", "build", "--outdir", str(self._out), str(source))
+        _date(self._out / f"pairvisor-{self._version}.tar.gz")
         for path in sorted(self._out.glob(f"pairvisor-{self._version}*")):
             self._made(path)
 
@@ -154,7 +158,7 @@ class Builder:
         wheels.download(found)
         for wheel in sorted(found.glob("*.whl")):
             with zipfile.ZipFile(wheel) as zipped:
-                zipped.extractall(folder)
+                zipped.extractall(folder)  # noqa: S202 - a zip file
         for library in folder.rglob("*.so"):
             _run("strip", "--strip-unneeded", str(library))
         for path in folder.rglob("*.pyi"):
@@ -240,10 +244,29 @@ class Builder:
         )
         spec.write_text(filled)
         top = self._folder / "rpm"
-        where = ["--define", f"_topdir {top}", "--define", f"_rpmdir {self._out}"]
-        name = ["--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm"]
-        _run("rpmbuild", "-bb", "--quiet", *where, *name, str(spec))
+        macros = (
+            f"_topdir {top}",
+            f"_rpmdir {self._out}",
+            "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
+            "use_source_date_epoch_as_buildtime 1",
+            "_buildhost reproducible",
+            "_binary_payload w6.xzdio",
+        )
+        words = [word for macro in macros for word in ("--define", macro)]
+        _run("rpmbuild", "-bb", "--quiet", *words, str(spec))
         self._made(next(self._out.glob(f"pairvisor-{self._version}-1.*.rpm")))
+
+
+def _date(sdist: Path) -> None:
+    """setuptools leaves in it when it was made, and by whom."""
+    content = io.BytesIO()
+    with tarfile.open(sdist) as old, tarfile.open(fileobj=content, mode="w") as new:
+        for member in sorted(old.getmembers(), key=lambda member: member.name):
+            member.mtime, member.uid, member.gid = _epoch(), 0, 0
+            member.uname = member.gname = "root"
+            member.pax_headers = {}
+            new.addfile(member, old.extractfile(member) if member.isfile() else None)
+    sdist.write_bytes(gzip.compress(content.getvalue(), mtime=_epoch()))
 
 
 def _write_zipped(path: Path, content: bytes) -> None:
