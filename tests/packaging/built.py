@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("dpkg-deb", "lowdown", "strip", "git")
+TOOLS = ("dpkg-deb", "strip", "git")
 missing = [tool for tool in TOOLS if not shutil.which(tool)]
 together = pytest.mark.xdist_group("packages")  # so that they are built once
 needs_tools = pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")

@@ -65,7 +65,13 @@ def box(tmp_path: Path, packages: tuple[Path, Path]) -> Iterator[Box]:
 
 
 def test_an_upgrade_under_load_and_a_purge(box: Box) -> None:
-    assert box.run("pairvisor --version") == f"pairvisor {pairvisor.__version__}\n"
+    # What others have put where Python looks has no say in it.
+    box.put("/usr/lib/python3/dist-packages/loud.pth", "import os; os.write(2, b'loud')\n")
+    box.put("/tmp/click.py", "raise SystemExit('the wrong click')\n")
+    assert (
+        box.run("cd /tmp; PYTHONPATH=/tmp pairvisor --version")
+        == f"pairvisor {pairvisor.__version__}\n"
+    )
     box.run("systemctl enable --now pairvisor@shop pairvisor@second")
     before = [box.show(f"pairvisor@{name}", "MainPID") for name in ("shop", "second")]
     members = json.loads(box.run("pairvisor status --json -g shop"))["members"]
