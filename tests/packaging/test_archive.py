@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pairvisor import __version__
-from tests.packaging.built import built, needs_tools, together
+from tests.packaging.built import built, needs_tools
 
-pytestmark = [pytest.mark.slow, needs_tools, together, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, needs_tools, pytest.mark.timeout(300)]
 MANIFEST = """
 name = "tiny"
 [primary]
@@ -35,7 +35,7 @@ def run(archive: Path, home: Path, *words: str, **env: str) -> "subprocess.Compl
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(tmp_path_factory.getbasetemp()) / "pairvisor.pyz"
+    return built(tmp_path_factory) / "pairvisor.pyz"
 
 
 def test_it_unpacks_itself_once(archive: Path, tmp_path: Path) -> None:

@@ -14,15 +14,15 @@ import pytest
 import pairvisor
 from pairvisor.cli.commands import COMMANDS
 from pairvisor.manifest import reference
-from tests.packaging.built import ROOT, built, needs_tools, together
+from tests.packaging.built import ROOT, built, needs_tools
 
-pytestmark = [pytest.mark.slow, needs_tools, together, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, needs_tools, pytest.mark.timeout(300)]
 MANUALS = ("man1/pairvisor.1.gz", "man5/pairvisor.toml.5.gz")
 
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(tmp_path_factory.getbasetemp())
+    return built(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

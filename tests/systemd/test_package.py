@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import pairvisor
-from tests.packaging.built import built, needs_tools, renewed, together
+from tests.packaging.built import built, needs_tools, renewed
 from tests.support import eventually
 from tests.systemd.box import Box, boxed, needs_box
 
-pytestmark = [needs_box, needs_tools, together, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [needs_box, needs_tools, pytest.mark.slow, pytest.mark.timeout(300)]
 
 SERVER = """
 import http.server, socketserver
@@ -47,7 +47,7 @@ command = "sleep 1000"
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    first = next(built(tmp_path_factory.getbasetemp()).glob("pairvisor_*.deb"))
+    first = next(built(tmp_path_factory).glob("pairvisor_*.deb"))
     return first, renewed(first, tmp_path_factory.mktemp("renewed"), f"{pairvisor.__version__}.1")
 
 
