@@ -3,27 +3,34 @@
 | kind | what |
 | --- | --- |
 | wheel | the wheel and the source distribution |
-| pyz | pairvisor.pyz: one file that runs with the machine's Python (by shiv) |
+| pyz | pairvisor.pyz: one file that runs with the machine's Python |
 | deb | the Debian package |
 | rpm | the RPM package, where rpmbuild is installed |
 
-The last three hold what pairvisor needs, as wheels from PyPI, for each Python of `PYTHONS`: the one
-compiled library has a file for each. The version is `pairvisor.__version__`; times in the files
-are those of the last commit (SOURCE_DATE_EPOCH), so that the same commit gives the same files.
+The last three hold what pairvisor needs: the wheels that requirements.txt names by hash, for
+each Python that is meant; the one compiled library has a file for each. The version is
+`pairvisor.__version__`; times in the files are those of the last commit (SOURCE_DATE_EPOCH), so
+that the same commit gives the same files.
 """
 
 import argparse
 import gzip
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
+
+import archive
+import manpages
+import wheels
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "packaging"
@@ -32,11 +39,7 @@ sys.path.insert(0, str(ROOT))
 from pairvisor import __version__  # noqa: E402 - it need not be installed
 
 CONTROL = HERE / "debian/control.in"
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-NEXT = "3.15"
 KINDS = ("wheel", "pyz", "deb", "rpm")
-# rich needs these to show code and Markdown, which nothing here does; they are most of all files.
-NEEDLESS = ("pygments", "markdown_it", "mdurl", "bin")
 LIBRARIES = "usr/lib/pairvisor"
 COMPLETIONS = {
     "bash": "usr/share/bash-completion/completions/pairvisor",
@@ -44,14 +47,31 @@ COMPLETIONS = {
     "fish": "usr/share/fish/vendor_completions.d/pairvisor.fish",
 }
 MANUALS = {
-    "cli.md": ("pairvisor", 1, "run a process and its sidecars as one group"),
-    "manifest.md": ("pairvisor.toml", 5, "a group of processes with one fate"),
+    "cli.md": manpages.Page(
+        "pairvisor",
+        1,
+        "run a process and its sidecars as one group",
+        "`pairvisor` [`--version`] [`--help`] *COMMAND* [*OPTIONS*] [*ARGUMENTS*]",
+    ),
+    "manifest.md": manpages.Page(
+        "pairvisor.toml",
+        5,
+        "a group of processes with one fate",
+        "`pairvisor.toml`, `/etc/pairvisor/`*NAME*`.toml`",
+    ),
 }
-SYNOPSES = {
-    "cli.md": "`pairvisor` [`--version`] [`--help`] *COMMAND* [*OPTIONS*] [*ARGUMENTS*]",
-    "manifest.md": "`pairvisor.toml`, `/etc/pairvisor/`*NAME*`.toml`",
-}
-SEE_ALSO = "`pairvisor`(1), `pairvisor.toml`(5), `systemd.service`(5), `journalctl`(1)"
+SEE = """
+## Files
+
+| file | |
+| --- | --- |
+| `/etc/pairvisor/NAME.toml` | the manifest of the system's group NAME |
+| `~/.config/pairvisor/NAME.toml` | of a user's group, for the user's own unit |
+
+## See also
+
+`pairvisor`(1), `pairvisor.toml`(5), `systemd.service`(5), `journalctl`(1)
+"""
 COPIED = {
     "packaging/launcher": ("usr/bin/pairvisor", 0o755),
     "packaging/defaults": ("etc/default/pairvisor", 0o644),
@@ -60,6 +80,7 @@ COPIED = {
     "systemd/user/pairvisor@.service": ("usr/lib/systemd/user/pairvisor@.service", 0o644),
     "systemd/pairvisor.sysusers": ("usr/lib/sysusers.d/pairvisor.conf", 0o644),
     "systemd/pairvisor.tmpfiles": ("usr/lib/tmpfiles.d/pairvisor.conf", 0o644),
+    "packaging/debian/rtupdate": ("usr/share/python3/runtime.d/pairvisor.rtupdate", 0o755),
     "packaging/debian/copyright": ("usr/share/doc/pairvisor/copyright", 0o644),
     "packaging/debian/lintian-overrides": ("usr/share/lintian/overrides/pairvisor", 0o644),
 }
@@ -71,8 +92,13 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="default: dist")
     parser.add_argument("--only", action="append", choices=KINDS, help="default: all")
+    parser.add_argument("--lock", action="store_true", help="renew requirements.txt, no more")
     parser.add_argument("--version", default=__version__, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.lock:
+        with tempfile.TemporaryDirectory() as folder:
+            wheels.lock(Path(folder))
+        return 0
     os.environ.setdefault("SOURCE_DATE_EPOCH", _time_of_the_commit())
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -103,6 +129,7 @@ class Builder:
     def _wheel(self) -> None:
         source = self._sources()
         _run(sys.executable, "-m", "build", "--outdir", str(self._out), str(source))
+        _date(self._out / f"pairvisor-{self._version}.tar.gz")
         for path in sorted(self._out.glob(f"pairvisor-{self._version}*")):
             self._made(path)
 
@@ -124,31 +151,23 @@ class Builder:
         folder = self._folder / "libraries"
         if folder.exists():
             return folder
-        wheels = self._folder / "wheels"
+        found = self._folder / "wheels"
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
         source = str(self._sources())
-        _run(*pip, "wheel", "--no-deps", "--wheel-dir", str(wheels), source)
-        own = next(wheels.glob("pairvisor-*.whl"))
-        for python in PYTHONS:
-            wanted = ["--only-binary=:all:", f"--python-version={python}", "--implementation=cp"]
-            _run(*pip, "download", *wanted, "--dest", str(wheels), str(own))
-        for wheel in sorted(wheels.glob("*.whl")):
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(folder)
+        _run(*pip, "wheel", "--no-deps", "--wheel-dir", str(found), source)
+        wheels.download(found)
+        for wheel in sorted(found.glob("*.whl")):
+            with zipfile.ZipFile(wheel) as zipped:
+                zipped.extractall(folder)  # noqa: S202 - a zip file
         for library in folder.rglob("*.so"):
             _run("strip", "--strip-unneeded", str(library))
-        for path in folder.iterdir():
-            if path.name.partition("-")[0] in NEEDLESS:
-                shutil.rmtree(path)
         for path in folder.rglob("*.pyi"):
             path.unlink()
         return folder
 
     def _pyz(self) -> None:
         target = self._out / "pairvisor.pyz"
-        entry = ["--entry-point", "pairvisor.__main__:main", "--python", "/usr/bin/env python3"]
-        libraries = ["--site-packages", str(self._libraries()), "--reproducible"]
-        _run(sys.executable, "-m", "shiv", *entry, *libraries, "--output-file", str(target))
+        archive.build(self._libraries(), target, wheels.PYTHONS, _epoch())
         self._made(target)
 
     def _tree(self) -> Path:
@@ -165,19 +184,21 @@ class Builder:
         for shell, path in COMPLETIONS.items():
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             (tree / path).write_text(self._completion(shell))
-        for page, (name, section, _) in MANUALS.items():
-            _write_zipped(tree / f"usr/share/man/man{section}/{name}.{section}.gz", _manual(page))
+        for name, page in MANUALS.items():
+            text = (ROOT / "docs" / name).read_text() + SEE
+            made = manpages.manual_page(page, text, self._version, _epoch())
+            manual = tree / f"usr/share/man/man{page.section}/{page.name}.{page.section}.gz"
+            _write_zipped(manual, made.encode())
         documents = tree / "usr/share/doc/pairvisor"
         _write_zipped(documents / "CHANGELOG.md.gz", (ROOT / "CHANGELOG.md").read_bytes())
         _write_zipped(documents / "changelog.gz", self._debian_changes().encode())
-        for path in [tree, *tree.rglob("*")]:
-            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-            moment = int(os.environ["SOURCE_DATE_EPOCH"])
-            os.utime(path, (moment, moment))
+        for each in [tree, *tree.rglob("*")]:
+            each.chmod(0o755 if each.is_dir() or each.stat().st_mode & 0o100 else 0o644)
+            os.utime(each, (_epoch(), _epoch()))
         return tree
 
     def _debian_changes(self) -> str:
-        at = format_datetime(datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC))
+        at = format_datetime(datetime.fromtimestamp(_epoch(), UTC))
         maintainer = re.search("^Maintainer: (.*)$", CONTROL.read_text(), re.MULTILINE)
         signed = f" -- {maintainer[1] if maintainer else ''}  {at}\n"
         head = f"pairvisor ({self._version}) stable; urgency=medium"
@@ -198,7 +219,7 @@ class Builder:
             CONTROL,
             VERSION=self._version,
             ARCHITECTURE=architecture,
-            NEXT=NEXT,
+            NEXT=wheels.NEXT,
             SIZE=str(size),
         )
         (control / "control").write_text(filled)
@@ -216,27 +237,36 @@ class Builder:
     def _rpm(self) -> None:
         spec = self._folder / "pairvisor.spec"
         filled = _filled(
-            HERE / "pairvisor.spec.in", VERSION=self._version, NEXT=NEXT, TREE=str(self._tree())
+            HERE / "pairvisor.spec.in",
+            VERSION=self._version,
+            NEXT=wheels.NEXT,
+            TREE=str(self._tree()),
         )
         spec.write_text(filled)
         top = self._folder / "rpm"
-        where = ["--define", f"_topdir {top}", "--define", f"_rpmdir {self._out}"]
-        name = ["--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm"]
-        _run("rpmbuild", "-bb", "--quiet", *where, *name, str(spec))
+        macros = (
+            f"_topdir {top}",
+            f"_rpmdir {self._out}",
+            "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
+            "use_source_date_epoch_as_buildtime 1",
+            "_buildhost reproducible",
+            "_binary_payload w6.xzdio",
+        )
+        words = [word for macro in macros for word in ("--define", macro)]
+        _run("rpmbuild", "-bb", "--quiet", *words, str(spec))
         self._made(next(self._out.glob(f"pairvisor-{self._version}-1.*.rpm")))
 
 
-def _manual(page: str) -> bytes:
-    """A page of the documentation as troff(1) has it, by lowdown(1)."""
-    name, section, what = MANUALS[page]
-    about = [f"title={name}", f"section={section}", "source=pairvisor", "volume=pairvisor"]
-    options = [f"-M{each}" for each in about]
-    body = re.sub(r"\A# .*\n+(Made by .*\n(.+\n)*)?", "", (ROOT / "docs" / page).read_text())
-    head = f"# NAME\n\n{name} - {what}\n\n# SYNOPSIS\n\n{SYNOPSES[page]}\n\n# DESCRIPTION"
-    source = f"{head}\n\n{body}\n\n# SEE ALSO\n\n{SEE_ALSO}\n"
-    command = ["lowdown", "-s", "-Tman", *options]
-    done = subprocess.run(command, input=source.encode(), capture_output=True, check=True)
-    return done.stdout
+def _date(sdist: Path) -> None:
+    """setuptools leaves in it when it was made, and by whom."""
+    content = io.BytesIO()
+    with tarfile.open(sdist) as old, tarfile.open(fileobj=content, mode="w") as new:
+        for member in sorted(old.getmembers(), key=lambda member: member.name):
+            member.mtime, member.uid, member.gid = _epoch(), 0, 0
+            member.uname = member.gname = "root"
+            member.pax_headers = {}
+            new.addfile(member, old.extractfile(member) if member.isfile() else None)
+    sdist.write_bytes(gzip.compress(content.getvalue(), mtime=_epoch()))
 
 
 def _write_zipped(path: Path, content: bytes) -> None:
@@ -258,6 +288,11 @@ def _md5(path: Path) -> str:
 
 def _time_of_the_commit() -> str:
     return _said("git", "-C", str(ROOT), "log", "-1", "--format=%ct").strip()
+
+
+def _epoch() -> int:
+    """What the files are dated, in seconds since 1970."""
+    return int(os.environ["SOURCE_DATE_EPOCH"])
 
 
 def _run(*command: str) -> None:

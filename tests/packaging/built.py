@@ -1,25 +1,35 @@
 """What `./dev package` builds, once for all tests of a run."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("dpkg-deb", "lowdown", "strip", "git")
+TOOLS = ("dpkg-deb", "strip", "git")
 missing = [tool for tool in TOOLS if not shutil.which(tool)]
-together = pytest.mark.xdist_group("packages")  # so that they are built once
 needs_tools = pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
 
 
-@cache
-def built(folder: Path) -> Path:
-    """The folder that has all packages below that one, of this run of the tests."""
-    folder = folder / "dist"
+def built(factory: pytest.TempPathFactory) -> Path:
+    """The folder that has all packages, made once in this run of the tests, by whoever is first:
+    there may be several processes, which have folders of their own in one."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with open(shared / "dist.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = shared / "dist"
+        if not folder.exists():
+            _build(shared / "unfinished")
+            (shared / "unfinished").rename(folder)
+    return folder
+
+
+def _build(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "packaging/build.py", "--out", str(folder)],
         cwd=ROOT,
@@ -29,7 +39,6 @@ def built(folder: Path) -> Path:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder
 
 
 def renewed(package: Path, folder: Path, version: str) -> Path:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import pairvisor
-from tests.packaging.built import built, needs_tools, renewed, together
+from tests.packaging.built import built, needs_tools, renewed
 from tests.systemd.vm import needs_vm, run_plain
 
-pytestmark = [needs_vm, needs_tools, together, pytest.mark.timeout(1800)]
+pytestmark = [needs_vm, needs_tools, pytest.mark.timeout(1800)]
 
 SCRIPT = """
 set -u
@@ -76,7 +76,7 @@ while True:
 def test_the_package_from_its_installation_to_its_purge(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    first = next(built(tmp_path_factory.getbasetemp()).glob("pairvisor_*.deb"))
+    first = next(built(tmp_path_factory).glob("pairvisor_*.deb"))
     second = renewed(first, tmp_path_factory.mktemp("renewed"), f"{pairvisor.__version__}.1")
     folder = tmp_path / "vm"
     folder.mkdir()
