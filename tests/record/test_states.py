@@ -16,7 +16,7 @@ FAILED = Cause(Reason.EXIT, "tls", Exit(code=3))
 ASKED = Cause(Reason.REQUEST, "tls", detail="to stop", request=7)
 
 
-@pytest.mark.parametrize("phase", set(Phase) - {Phase.ENDED})
+@pytest.mark.parametrize("phase", sorted(set(Phase) - {Phase.ENDED}))
 def test_every_phase_of_a_member_has_a_state(phase: Phase) -> None:
     seen = states.member(MemberState(spec=SPEC, phase=phase), was_told=False)
     assert seen in get_args(model.MemberState)
