@@ -17,7 +17,7 @@ import pytest
 
 from pairvisor.runtime import kernel
 from tests.process.test_control import ask, events
-from tests.support import WITHIN, Up, gone, up
+from tests.support import WITHIN, Up, eventually, gone, up
 
 RUN = ("run",)
 # The main process of a service, as systemd.exec(5) lets it know that it is.
@@ -158,6 +158,7 @@ def test_sighup_reloads_the_manifest(tmp_path: Path, manager: Manager) -> None:
     (tmp_path / "go").touch()
     with service(tmp_path) as group:
         manager.hear("STATUS=running: 2 of 2 ready")
+        eventually(lambda: group.processes("primary"))  # not in the middle of an exec
         kept = group.processes("primary")
         told = len(manager.told)
         group.manifest.write_text(group.manifest.read_text().replace("exec sleep", "exec  sleep"))
