@@ -70,6 +70,7 @@ def change(folder: Path, file: str, old: str, new: str) -> None:
 def test_the_members_run_on(tmp_path: Path) -> None:
     with up(tmp_path, f'{PLAIN}\n[sidecars.side]\ncommand = "sleep 1000"') as group:
         group.read_until("group test is ready")
+        eventually(lambda: len(group.processes()) == 2)  # none is in the middle of an exec
         supervisor, members = group.supervisor, sorted(group.processes())
         for _ in range(3):
             replaced(group)
@@ -106,6 +107,7 @@ def test_a_program_that_can_t_take_over_changes_nothing(
     with up(tmp_path, PLAIN, how=None, **copy(tmp_path)) as group:
         group.read_until("group test is ready")
         ask(group, "/v1/status")  # what answers is imported
+        eventually(group.processes)
         members = group.processes()
         change(tmp_path, file, old, new)
         why = reexec(group)
@@ -323,6 +325,7 @@ def test_what_guards_it_does_so_still(tmp_path: Path, whom: str) -> None:
     with up(tmp_path, PLAIN) as group:
         group.read_until("group test is ready")
         replaced(group)
+        eventually(group.processes)
         pids, run = group.processes(), group.run
         os.kill(getattr(group, whom), signal.SIGKILL)
         for pid in pids:

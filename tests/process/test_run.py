@@ -96,6 +96,7 @@ def test_a_restart_of_the_group_is_its_own_affair(tmp_path: Path, manager: Manag
     with service(tmp_path) as group:
         manager.hear("STATUS=running: 2 of 2 ready")
         told = len(manager.told)
+        eventually(lambda: group.processes("tls"))  # not in the middle of an exec
         os.kill(group.processes("tls")[0], signal.SIGKILL)
         manager.hear("STATUS=running: 2 of 2 ready")
         words = [line for line in manager.told[told:] if not line.startswith("STATUS=")]
