@@ -117,7 +117,8 @@ def test_there_is_no_guard_where_the_manager_is_one(tmp_path: Path, manager: Man
     (tmp_path / "go").touch()
     with service(tmp_path) as group:
         manager.hear("READY=1")
-        assert set(kernel.children_of(group.popen.pid)) == set(group.processes())
+        children = set(kernel.children_of(group.popen.pid))
+        eventually(lambda: children == set(group.processes()))
         assert group.stop() == 0
 
 
