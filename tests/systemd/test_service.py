@@ -7,7 +7,6 @@
 | the supervisor stopped (T) below systemd | test_a_supervisor_that_hangs_* |
 | a broken manifest below systemd | test_a_broken_manifest_* |
 | a second start, by another unit or by hand | test_a_group_that_runs_already_* |
-| the machine starts again | test_what_is_enabled_comes_up_* |
 """
 
 import re
@@ -199,13 +198,3 @@ def test_another_version_takes_over_and_the_unit_stays(box: Box) -> None:
     assert (box.show(unit, "MainPID"), main_pids(box, "renewed")) == before
     box.run(f"systemctl stop {unit}")
     assert box.show(unit, "Result") == ["success"]
-
-
-def test_what_is_enabled_comes_up_with_the_machine(box: Box) -> None:
-    units = [write(box, name, WEB) for name in ("first", "second")]
-    box.run(f"systemctl enable --now {' '.join(units)}")
-    box.reboot()
-    for unit in units:
-        eventually(lambda unit=unit: box.show(unit, "ActiveState") == ["active"])  # type: ignore[misc]
-    assert "first" in box.run("pairvisor ls")
-    box.run(f"systemctl disable --now {' '.join(units)}")
