@@ -67,11 +67,12 @@ def _take_over(handed: str) -> None:
     """What this process has run till now, by a program that another one may have replaced; or only
     look whether that can be done: see `pairvisor.runtime.reexec`."""
     gc.disable()
-    from pairvisor.runtime.handover import HandoverError, read  # noqa: PLC0415
+    from pairvisor.runtime.handover import TAKES_OVER, HandoverError, read  # noqa: PLC0415
 
     try:
         if handed == "look":
             read(0)
+            os.write(1, f"{TAKES_OVER}\n".encode())
         else:
             from pairvisor.cli import foreground  # noqa: PLC0415
 

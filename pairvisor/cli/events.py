@@ -6,6 +6,7 @@ from contextlib import closing
 
 import click
 
+from pairvisor.api.client import Client, LostError
 from pairvisor.cli import documents, groups, options, past
 from pairvisor.cli.measures import clock, now
 from pairvisor.cli.screen import GREEN, MAGENTA, RED, Screen
@@ -63,10 +64,23 @@ def _events(target: groups.Target, count: int | None, *, follow: bool) -> Iterat
         yield from known if count is None else known[len(known) - min(count, len(known)) :]
     elif follow:
         n = WHEN_FOLLOWING if count is None else count
-        with closing(target.client.follow_events(n=n)) as stream:
-            yield from stream
+        yield from _followed(target.client, n)
     else:
         yield from target.client.events(n=count)
+
+
+def _followed(client: Client, n: int) -> Iterator[Event]:
+    """To the end of the group, over a supervisor that replaces itself, too."""
+    wanted = {"n": n}
+    while True:
+        try:
+            with closing(client.follow_events(**wanted)) as stream:
+                for event in stream:
+                    wanted = {"since": event.id}
+                    yield event
+                return
+        except LostError:
+            pass  # where nobody listens any more, the next look says so
 
 
 def shown(event: Event, screen: Screen, today: float) -> str:

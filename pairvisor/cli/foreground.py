@@ -59,12 +59,16 @@ def run(file: str | None, *, detached: bool = False, watch: bool = False) -> NoR
     _end(_run(claimed, _outside(claimed)))
 
 
-def serve(file: str) -> NoReturn:
-    """The same for a service manager, which is told how the group is (sd_notify(3)).
+def serve(path: str, name: str = "") -> NoReturn:
+    """The same for a service manager, which is told how the group is (sd_notify(3)). `name` is what
+    the group should have, where the manifest was found by it.
 
     Where our stderr is the journal, all goes there, in entries of their own; otherwise to stdout.
     """
-    claimed = _begin(file, Start(is_service=True))
+    claimed = _begin(path, Start(is_service=True))
+    if name not in ("", claimed.group.name):
+        text = f"the group's name is {claimed.group.name}: `-g {name}` will not find it"
+        os.write(STDERR, f"{path}: name: {text} (warning)\n".encode())
     _end(_run(claimed, _outside(claimed)))
 
 
@@ -165,6 +169,7 @@ def _run(claimed: Claimed, outside: Outside, handed: "Handover | None" = None) -
                 os.write(STDERR, f"pairvisor: {message}\n".encode())
         pump.say(message)
         pump.finish(DRAIN)
+        guard.leave({})
         return INTERNAL
     from pairvisor.runtime.status import final_status  # noqa: PLC0415 - not before the members
 

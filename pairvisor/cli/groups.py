@@ -23,6 +23,7 @@ from typing import NoReturn
 from pairvisor.api.client import (
     Client,
     ControlError,
+    LostError,
     NoAnswerError,
     NotPermittedError,
     NotRunningError,
@@ -123,6 +124,8 @@ def answers() -> Iterator[None]:
         fail("the group has ended meanwhile", exits.NOT_RUNNING)
     except NotPermittedError as error:
         fail(str(error), exits.NOT_PERMITTED)
+    except LostError:
+        fail("the supervisor has ended meanwhile, or replaced itself (reexec)", exits.NOT_RUNNING)
     except NoAnswerError as error:
         fail(str(error), exits.INTERNAL)
     except RefusedError as error:

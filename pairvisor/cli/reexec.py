@@ -24,7 +24,7 @@ def command(*, group: str | None, file: str | None, no_wait: bool, as_json: bool
 
     For after an upgrade. Output, probes, backoffs and time-outs go on as they are; connections to
     the control socket are closed, so `logs -f` and the like end. A member that is on its way down,
-    or a hook, is waited for. Where the installed version can't take over, the group runs on as it
+    or a hook, is waited for; where somebody's `exec` runs, it is refused. Where the installed version can't take over, the group runs on as it
     did: exits with 1, and says why. SIGUSR2 to the supervisor asks for the same.
     """
     client = groups.find(group, file).client
@@ -50,7 +50,8 @@ def _outcome(client: Client, request: int) -> Event:
         try:
             for event in client.follow_events(since=since):
                 since = event.id
-                if event.kind in OUTCOMES:
+                is_ours = event.cause == request or event.kind is Kind.GROUP_ENDED
+                if is_ours and event.kind in OUTCOMES:
                     return event
         except LostError:
             pass

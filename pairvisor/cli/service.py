@@ -17,7 +17,8 @@ def serve(manifest: str) -> NoReturn:
         guard.fork()
     from pairvisor.cli import foreground  # noqa: PLC0415 - after the guard
 
-    foreground.serve(path_of(manifest))
+    path = path_of(manifest)
+    foreground.serve(path, manifest if path != manifest else "")
 
 
 def path_of(manifest: str) -> str:

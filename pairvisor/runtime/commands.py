@@ -54,7 +54,7 @@ class Output:
 async def run(
     children: Children, owner: str, command: Command, stdin: Input | None = None
 ) -> tuple[bool, str]:
-    """Run to the end of the main process: whether it exited 0, and why not.
+    """Run to the end of the main process: whether it exited 0, and what it said, or why not.
 
     Judged by the exit, not by the end of its output. However this ends, also when cancelled,
     the command's whole tree is killed.
@@ -79,7 +79,7 @@ async def run(
         os.close(output.write)
         said = output.close()
         children.kill(owner, lambda _: None)
-    return end.code == 0, how(end, said)
+    return (True, said) if end.code == 0 else (False, how(end, said))
 
 
 def how(end: Exit, said: str) -> str:

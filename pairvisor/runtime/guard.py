@@ -23,6 +23,7 @@ PASSED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2}
 DROPPED = {signal.SIGUSR1}
 AWAITED = PASSED_ON | {signal.SIGCHLD}
 PATIENCE = 10.0  # seconds for what was sent SIGKILL to be gone
+FAREWELL = b"over\n"
 NAMED = 10  # processes, in a line for people
 
 # Whatever descriptor is sent here stays open for as long as the guard lives: the group's lock.
@@ -87,9 +88,11 @@ def take_over(descriptor: int) -> None:
 
 
 def leave(tree: trees.Tree) -> None:
-    """Tell the guard what SIGKILL did not end in all the time there was: it need not wait again."""
+    """Tell the guard that all is over, and what SIGKILL did not end in all the time there was: it
+    need not wait for that again."""
     if _trust is not None:
         with suppress(OSError):  # what doesn't fit into the queue is waited for again
+            _trust.send(FAREWELL, socket.MSG_DONTWAIT)
             for pid, started in tree.items():
                 _trust.send(b"%d %d\n" % (pid, started), socket.MSG_DONTWAIT)
 
@@ -108,11 +111,15 @@ def _watch(supervisor: int, trusted: socket.socket) -> int:
         else:
             kernel.send(pidfd, signum)
     code = os.waitstatus_to_exitcode(status)
+    run, descriptors, farewell = _word_of(trusted)
+    given_up = farewell or {}
     if code < 0:
         name = signals.name_of(-code)
         _say(f"the supervisor was killed by {name}; what is left of the group is killed")
         code = 128 - code
-    run, descriptors, given_up = _word_of(trusted)
+    elif descriptors and farewell is None:
+        _say(f"the supervisor exited with {code} all at once; what is left of the group is killed")
+        code = 70
     left = _end_descendants(given_up)
     if left:
         _say(f"can't be killed: {_names(left)}")
@@ -122,8 +129,9 @@ def _watch(supervisor: int, trusted: socket.socket) -> int:
     return code
 
 
-def _word_of(trusted: socket.socket) -> tuple[bytes, list[int], trees.Tree]:
-    """The supervisor's: what it has entrusted to us, and behind that what it gave up at its end.
+def _word_of(trusted: socket.socket) -> tuple[bytes, list[int], trees.Tree | None]:
+    """The supervisor's: what it has entrusted to us, and behind that what it gave up at its end;
+    None where it did not come to that.
 
     The descriptors are a barrier in the stream (unix(7)), so each can be told from the other.
     """
@@ -134,7 +142,9 @@ def _word_of(trusted: socket.socket) -> tuple[bytes, list[int], trees.Tree]:
         run, descriptors, _, _ = socket.recv_fds(trusted, 4096, 2)
         while piece := trusted.recv(1 << 16):
             said += piece
-    pairs = map(bytes.split, said.splitlines())
+    if not said.startswith(FAREWELL):
+        return run, descriptors, None
+    pairs = map(bytes.split, said.removeprefix(FAREWELL).splitlines())
     return run, descriptors, {int(pid): int(started) for pid, started in pairs}
 
 

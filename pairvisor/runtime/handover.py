@@ -24,7 +24,7 @@ from pairvisor.runtime.tasks import Mail
 # To be raised whenever anything below, or in what it refers to, is another: a test holds it.
 VERSION = 1
 MAGIC = "pairvisor-handover"
-LARGEST = 1 << 30  # bytes
+TAKES_OVER = "pairvisor takes over"  # what a program says that has looked at it, and can
 
 
 class HandoverError(Exception):
@@ -92,7 +92,7 @@ def _plain(value: object) -> object:
 def read(descriptor: int) -> Handover:
     """Raises HandoverError."""
     data = b""
-    while piece := os.pread(descriptor, LARGEST, len(data)):
+    while piece := os.pread(descriptor, os.fstat(descriptor).st_size, len(data)):
         data += piece
     head, _, body = data.partition(b"\n")
     match head.decode(errors="replace").split(" "):

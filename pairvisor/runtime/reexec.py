@@ -10,6 +10,7 @@ are cancelled, and made anew by whoever goes on.
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -25,6 +26,7 @@ from pairvisor.runtime.supervisor import Supervisor
 VARIABLE = "PAIRVISOR_HANDOVER"  # the memfd's number; or that stdin is one, to be looked at only
 LOOK = "look"
 PATIENCE = 20.0  # seconds for the new program to look at it
+LIMIT = 30  # seconds for it to take over, before it is killed, and the group with it
 HELD_UP = 5.0  # seconds for the pump's thread to come to an end
 CALM = frozenset({Phase.WAITING, Phase.STARTING, Phase.RUNNING, Phase.BACKOFF, Phase.ENDED})
 GOES_ON = frozenset({GroupPhase.STARTING, GroupPhase.RUNNING, GroupPhase.BACKOFF})
@@ -46,7 +48,7 @@ class Reexec:
     def begin(self, request: int) -> None:
         """It is done, or why it can't be is noted. Raises CannotReexecError where that is known."""
         if self._task is not None:
-            raise CannotReexecError("it is about to")
+            raise CannotReexecError("a re-execution is under way")
         self._check_goes_on()
         self._task = asyncio.get_running_loop().create_task(self._try(request))
         self._task.add_done_callback(raise_fault)
@@ -72,6 +74,10 @@ class Reexec:
         finally:
             self._supervisor.on_change = lambda: None
             self._task = None
+
+    @property
+    def is_under_way(self) -> bool:
+        return self._task is not None
 
     @property
     def _folder(self) -> str:
@@ -118,6 +124,8 @@ class Reexec:
             os.close(shown)
         if not accepts:
             raise CannotReexecError(f"the new program {why}")
+        if handover.TAKES_OVER not in why.splitlines():  # what is empty, say, exits with 0, too
+            raise CannotReexecError("the new program did not say that it can take over")
 
     async def _replace(self, request: int) -> NoReturn:
         """Raises CannotReexecError, and then all is as it was."""
@@ -159,9 +167,11 @@ class Reexec:
             for each in kept:
                 os.set_inheritable(each, True)
             os.chdir(self._folder)
+            signal.alarm(LIMIT)  # which execve(2) leaves as it is
             environ = {**os.environ, VARIABLE: str(descriptor)}
             os.execve(sys.executable, sys.orig_argv, environ)  # noqa: S606 - this program again
         except OSError as error:
+            signal.alarm(0)
             for each in kept:
                 os.set_inheritable(each, False)
             os.close(descriptor)

@@ -1,5 +1,6 @@
 """How a group goes from one supervisor to the next one in the same process: see `reexec`."""
 
+import signal
 from functools import partial
 from time import monotonic
 
@@ -88,5 +89,6 @@ def go_on(supervisor: Supervisor, handed: Handover) -> None:
     watches = {name: supervisor.tasks.log_watch(members[name].spec) for name in watched}
     supervisor.pump.take_over(supervisor.group, handed.output, watches)
     supervisor.pump.start()
+    signal.alarm(0)  # see reexec.LIMIT
     supervisor.pump.say(supervisor.records.reexecuted(handed.version, handed.request or None))
     resume(supervisor)

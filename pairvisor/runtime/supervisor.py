@@ -425,6 +425,8 @@ class Supervisor:
     def _reexecute(self) -> None:
         from pairvisor.runtime.reexec import CannotReexecError  # noqa: PLC0415 - seldom needed
 
+        if self._reexec is not None and self._reexec.is_under_way:
+            return  # what is asked for is done
         request = self.records.requested("reexec (SIGUSR2)")
         try:
             self.reexecute(request)

@@ -99,6 +99,7 @@ def test_the_new_program_supervises(tmp_path: Path) -> None:
         ("runtime/supervisor.py", "class Supervisor", "class 1", "SyntaxError"),
         ("core/state.py", "    began: float = 0.0", "    began: str = ''", "can't be understood"),
         ("__main__.py", "handed = os.environ.pop", "handed = {}.get", "running already"),
+        ("__main__.py", "def main()", "os._exit(0)\ndef main()", "did not say that it can"),
     ],
 )
 def test_a_program_that_can_t_take_over_changes_nothing(
@@ -117,6 +118,56 @@ def test_a_program_that_can_t_take_over_changes_nothing(
         change(tmp_path, file, new, old)
         replaced(group)
         assert group.stop() == 0
+
+
+def test_what_fails_after_all_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    """Shown the state it says yes; in our place it ends as if all were well."""
+    with up(tmp_path, PLAIN, how=None, **copy(tmp_path)) as group:
+        group.read_until("group test is ready")
+        change(tmp_path, "__main__.py", "foreground.take_over(int(handed))", "os._exit(0)")
+        ask(group, "/v1/reexec", {})
+        assert group.wait() == 70
+        assert "the supervisor exited with 0 all at once" in group.said
+        assert not group.processes()
+
+
+def test_what_hangs_after_all_is_ended(tmp_path: Path) -> None:
+    env = copy(tmp_path)
+    change(tmp_path, "runtime/reexec.py", "LIMIT = 30", "LIMIT = 1")
+    with up(tmp_path, PLAIN, how=None, **env) as group:
+        group.read_until("group test is ready")
+        hang = "import time; time.sleep(1000)"
+        change(tmp_path, "__main__.py", "foreground.take_over(int(handed))", hang)
+        ask(group, "/v1/reexec", {})
+        assert group.wait() == 128 + signal.SIGALRM
+        assert not group.processes()
+
+
+def test_what_is_asked_for_twice_is_done_once(tmp_path: Path) -> None:
+    with up(tmp_path, PLAIN) as group:
+        group.read_until("group test is ready")
+        os.kill(group.supervisor, signal.SIGUSR2)
+        first = ask(group, "/v1/reexec", {})
+        os.kill(group.supervisor, signal.SIGUSR2)
+        eventually(lambda: outcomes(group) and outcomes(group)[-1]["kind"] == "reexecuted")
+        assert first[0] in (200, 409)
+        assert group.stop() == 0
+
+
+def test_events_are_followed_over_it(tmp_path: Path) -> None:
+    with up(tmp_path, PLAIN) as group:
+        group.read_until("group test is ready")
+        command = [sys.executable, "-m", "pairvisor", "events", "-f"]
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=group.env, stdout=subprocess.PIPE, text=True
+        ) as follower:
+            assert follower.stdout is not None
+            assert any("group test is ready" in line for line in follower.stdout)
+            replaced(group)
+            assert any("has taken over from" in line for line in follower.stdout)
+            assert group.stop() == 0
+            assert "group test stopped, as asked" in follower.stdout.read()
+        assert follower.returncode == 0
 
 
 NUMBERED = f"""
