@@ -124,8 +124,6 @@ def answers() -> Iterator[None]:
         fail("the group has ended meanwhile", exits.NOT_RUNNING)
     except NotPermittedError as error:
         fail(str(error), exits.NOT_PERMITTED)
-    except LostError:
-        fail("the supervisor has ended meanwhile, or replaced itself (reexec)", exits.NOT_RUNNING)
     except NoAnswerError as error:
         fail(str(error), exits.INTERNAL)
     except RefusedError as error:

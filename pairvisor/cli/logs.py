@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 import click
 
+from pairvisor.api.client import LostError
 from pairvisor.cli import documents, groups, members, options, past
 from pairvisor.cli.completing import complete_members
 from pairvisor.cli.console import COLOURS
+from pairvisor.cli.exits import NOT_RUNNING, fail
 from pairvisor.cli.measures import size
 from pairvisor.cli.screen import Screen
 from pairvisor.record.model import Dropped, LogLine, Status
@@ -63,11 +65,15 @@ def command(  # noqa: PLR0913 - its options
 
 def following(stream: Iterable[LogLine | Dropped]) -> Iterator[LogLine]:
     """The lines; what came too fast is said on stderr."""
-    for found in stream:
-        if isinstance(found, LogLine):
-            yield found
-        else:
-            _say_dropped(found)
+    try:
+        for found in stream:
+            if isinstance(found, LogLine):
+                yield found
+            else:
+                _say_dropped(found)
+    except LostError:
+        sys.stdout.flush()
+        fail("the supervisor was killed, or has replaced itself (reexec): ask again", NOT_RUNNING)
 
 
 def _say_dropped(dropped: Dropped) -> None:

@@ -23,9 +23,10 @@ def command(*, group: str | None, file: str | None, no_wait: bool, as_json: bool
     """Let the installed version supervise the group, in the same process; its members run on.
 
     For after an upgrade. Output, probes, backoffs and time-outs go on as they are; connections to
-    the control socket are closed, so `logs -f` and the like end. A member that is on its way down,
-    or a hook, is waited for; where somebody's `exec` runs, it is refused. Where the installed version can't take over, the group runs on as it
-    did: exits with 1, and says why. SIGUSR2 to the supervisor asks for the same.
+    the control socket are closed, so `logs -f` ends. A member that is on its way down,
+    or a hook, is waited for; where somebody's `exec` runs, it is refused. Where the installed
+    version can't take over, the group runs on as it did: exits with 1, and says why. SIGUSR2 to the
+    supervisor asks for the same.
     """
     client = groups.find(group, file).client
     began = monotonic()
