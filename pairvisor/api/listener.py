@@ -33,8 +33,8 @@ def bind(group: Group) -> socket.socket:
 class Listener:
     """Waits for the first client, then for the others, until `close`.
 
-    With `watch` or where metrics are exposed, nobody is waited for. With `reloads`, SIGHUP lets the
-    group read its manifest anew. `when_served` is called once clients are answered.
+    With `watch`, or where metrics are exposed or files watched, nobody is waited for. With
+    `reloads`, SIGHUP lets the group read its manifest anew. `when_served` is called once clients are answered.
     """
 
     def __init__(
@@ -53,7 +53,8 @@ class Listener:
         """In the loop."""
         if self._reloads:
             supervisor.on_hangup = partial(self._reload, supervisor)
-        if self._watch or supervisor.group.metrics:
+        group = supervisor.group
+        if self._watch or group.metrics or group.reloads_files:
             self._first(supervisor)
         else:
             supervisor.loop.add_reader(self._listener, self._first, supervisor)

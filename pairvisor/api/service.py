@@ -10,7 +10,7 @@ from pairvisor.api.door import CLIENTS, Door, listen
 from pairvisor.api.peer import Access, Peer, access, peer_of
 from pairvisor.api.reloader import Reloader
 from pairvisor.api.server import Server
-from pairvisor.manifest.group import Endpoint
+from pairvisor.manifest.group import Endpoint, Group
 from pairvisor.runtime.control import Control
 from pairvisor.runtime.supervisor import Supervisor
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """The control API; where the manifest says so, the metrics; with `--watch`, the watch."""
+    """The control API; where the manifest says so, the metrics; with `--watch` or where a member
+    reloads what changes, the watch."""
 
     def __init__(
         self, listener: socket.socket, supervisor: Supervisor, *, watch: bool = False
@@ -32,11 +33,26 @@ class Service:
         if supervisor.group.metrics:
             self._open_door(supervisor.group.metrics, application)
         self._reloader = Reloader(self._control, supervisor.pump.say)
-        self._watching = _watch(self._control, supervisor, self._reloader) if watch else None
+        self._supervisor = supervisor
+        self._is_developed = watch
+        self._watching: Watching | None = None
+        self._watch(supervisor.group)
+        self._control.when_reloaded(self._watch)
 
     def reload(self) -> None:
         """Read the manifest anew, as if a client had asked for it."""
         self._reloader.begin()
+
+    def _watch(self, group: Group) -> None:
+        """Where there is something to watch, from now on."""
+        if self._watching is not None:
+            self._watching.update(group)
+        elif self._is_developed or group.reloads_files:
+            from pairvisor.api.watching import Watching  # noqa: PLC0415 - watchdog is for this alone
+
+            self._watching = Watching(
+                self._control, self._supervisor, self._reloader, is_developed=self._is_developed
+            )
 
     def _open_door(self, endpoint: Endpoint, application: Application) -> None:
         """Where it can't be had, the group runs without: it is said."""
@@ -58,12 +74,6 @@ class Service:
         await self._control.end()
         for server in self._servers:
             await server.close()
-
-
-def _watch(control: Control, supervisor: Supervisor, reloader: Reloader) -> "Watching":
-    from pairvisor.api.watching import Watching  # noqa: PLC0415 - watchdog is for this alone
-
-    return Watching(control, supervisor, reloader)
 
 
 def _judge(supervisor: Supervisor, client: socket.socket) -> tuple[Peer, Access]:

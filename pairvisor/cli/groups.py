@@ -23,7 +23,6 @@ from typing import NoReturn
 from pairvisor.api.client import (
     Client,
     ControlError,
-    LostError,
     NoAnswerError,
     NotPermittedError,
     NotRunningError,

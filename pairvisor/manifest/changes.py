@@ -32,7 +32,8 @@ from pairvisor.manifest.group import (
     Role,
 )
 
-TOLD = "told_secrets"  # others now, which the member reads anew without a new process
+# Others now, which the member reads anew without a new process.
+TOLD = {"secret_version": "told_secrets", "files": "told_files"}
 
 # Of a member; any other field is its process's own, and so is one that comes to be later.
 FROM_NOW = {
@@ -42,7 +43,9 @@ FROM_NOW = {
     "log": "log",
     "limits": "limits",
     "reload": "reload",
-    TOLD: "secrets",
+    "reload_on": "reload.on_change",
+    TOLD["secret_version"]: "secrets",
+    TOLD["files"]: "files",
     "stop_signal": "stop.signal",
     "stop_grace": "stop.grace",
     "success_codes": "success_codes",
@@ -50,7 +53,7 @@ FROM_NOW = {
     "on_success": "on_success",
     "on_failure": "on_failure",
 }
-FROM_NEXT_START = {"start_timeout": "start_timeout", "timeout": "timeout"}
+FROM_NEXT_START = {"start_timeout": "start_timeout", "timeout": "timeout", "check": "check"}
 NAMED_OTHERWISE = {"process_limits": "limits", "secret_version": "secrets"}
 COMPARED_BELOW = frozenset({"name", "env", "after", "probes", "hooks", "identity"})  # or not at all
 IDENTITY = {
@@ -61,7 +64,7 @@ IDENTITY = {
     "no_new_privileges": "no_new_privileges",
 }
 
-NOT_THE_GROUPS = frozenset({"name", "manifest", "places", "members", "volumes", "warnings"})
+NOT_THE_GROUPS = frozenset("name manifest places members volumes parts warnings".split())
 TOLD_ONCE = frozenset({Method.NOTIFY, Method.LOG})  # what listens has to be there from the start
 
 
@@ -144,8 +147,8 @@ def difference(old: Member, new: Member, common: Collection[str] = ()) -> Differ
     late = {"hooks.post_start"} & hooks
     after = ["after"] if _among(old.after, common) != _among(new.after, common) else []
     differing = {field for field, value in _fields(old) if value != getattr(new, field)}
-    if "secret_version" in differing and new.reload is not None:
-        differing = differing - {"secret_version"} | {TOLD}
+    if new.reload is not None:
+        differing = {TOLD.get(field, field) for field in differing}
     known = FROM_NOW.keys() | FROM_NEXT_START.keys() | COMPARED_BELOW
     return Difference(
         process=(

@@ -29,6 +29,8 @@ def list_entries(manifest: model.Manifest, report: Report) -> list[Entry]:
         return []
     entries: dict[str, Entry] = {}
     for entry in _all(manifest, report):
+        if isinstance(entry.table, model.Sidecar) and entry.table.with_ and not entry.table.use:
+            entry.report.at("with").error('only where a template is used: use = "NAME"')
         if _is_new(entry, entries):
             entries[entry.name] = entry
     return list(entries.values())

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from pairvisor.manifest.decode import parse_unit
+from pairvisor.manifest.decode import TableT, parse_unit
 from pairvisor.manifest.hints import did_you_mean, explain_unknown
 from pairvisor.manifest.model import Manifest, Probe
 from pairvisor.manifest.reference import KEYS
@@ -31,14 +31,17 @@ _WORDS = "a text in quotes or a list of them"
 _UNITS = (Duration, Size, Bound, Umask, Mode, SignalName)
 
 
-def explain(data: dict[str, Any], report: Report) -> Manifest | None:
-    """Report what is wrong; return the manifest without it, if that leaves one."""
-    if "primary" not in data:
-        _report_no_primary(report)
-    sound = _table(data, Manifest, report)
-    sound.setdefault("primary", {})
+def explain(data: dict[str, Any], table: type[TableT], report: Report) -> TableT | None:
+    """Report what is wrong; return the table without it, if that leaves one."""
+    sound = _table(data, table, report)
+    if table is Manifest:
+        if "primary" not in data:
+            _report_no_primary(report)
+        sound.setdefault("primary", {})
+    else:
+        _report_missing(data, table, report)
     try:
-        return msgspec.convert(sound, Manifest, dec_hook=parse_unit)
+        return msgspec.convert(sound, table, dec_hook=parse_unit)
     except (msgspec.ValidationError, OverflowError) as error:
         if not report.failed:
             report.error(str(error))
@@ -50,6 +53,12 @@ def _report_no_primary(report: Report) -> None:
         'missing: a group has one primary process; write [primary] and command = ["PROGRAM", …] '
         "below it"
     )
+
+
+def _report_missing(data: dict[str, Any], table: type[msgspec.Struct], report: Report) -> None:
+    for field in msgspec.structs.fields(table):
+        if field.required and field.encode_name not in data:
+            report.at(field.encode_name).error("missing")
 
 
 def _value(value: Any, wanted: Any, report: Report) -> Any:

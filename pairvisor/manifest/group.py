@@ -13,6 +13,17 @@ from msgspec import Struct
 from pairvisor.manifest.errors import Problem
 
 
+class Part(Struct, frozen=True):
+    """A file's share in a manifest: its table at `inner` is the manifest's at `outer`.
+
+    Of several that say something of one key the last one counts.
+    """
+
+    file: str
+    outer: tuple[str, ...] = ()
+    inner: tuple[str, ...] = ()
+
+
 class Role(StrEnum):
     INIT = "init"
     SIDECAR = "sidecar"
@@ -200,6 +211,14 @@ class Volume(Struct, frozen=True):
     mode: int = 0o2770
 
 
+class File(Struct, frozen=True):
+    """A small file that is written before the start; `path` is absolute."""
+
+    path: str
+    text: str
+    mode: int = 0o640
+
+
 class Reload(Struct, frozen=True):
     """How a member reads anew what it had read: by a signal or by a command."""
 
@@ -227,7 +246,10 @@ class Member(Struct, frozen=True, kw_only=True):
     process_limits: ProcessLimits = ProcessLimits()
     secrets: tuple[str, ...] = ()
     secret_version: int = 0  # how often they have changed while the group ran
+    files: tuple[File, ...] = ()  # its own, and those of the group's that it names
     reload: Reload | None = None  # None: by a restart
+    reload_on: tuple[str, ...] = ()  # absolute globs of files whose change makes it do so
+    check: tuple[str, ...] = ()  # must succeed before each start
 
     after: dict[str, Gate] = {}
     probes: dict[Purpose, Probe] = {}
@@ -245,7 +267,7 @@ class Member(Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The path of its table in the manifest, for messages and `locate.line_of`."""
+        """The path of its table in the manifest, for messages and `Origins.find`."""
         if self.role is Role.PRIMARY:
             return ("primary",)
         return ("sidecars" if self.role is Role.SIDECAR else "init", self.name)
@@ -254,6 +276,9 @@ class Member(Struct, frozen=True, kw_only=True):
 def control_in(run: str) -> str:
     """The control socket of the group whose runtime folder that is."""
     return f"{run}/control.sock"
+
+
+OF_ALL = "_"  # beside the members' folders; no member has this name
 
 
 class Places(Struct, frozen=True):
@@ -288,6 +313,18 @@ class Places(Struct, frozen=True):
 
     def secrets_of(self, member: str) -> str:
         return f"{self.secrets}/{member}"
+
+    @property
+    def files(self) -> str:
+        """A folder for each member that has some, and one for the group's own."""
+        return f"{self.run}/files"
+
+    def files_of(self, member: str) -> str:
+        return f"{self.files}/{member}"
+
+    @property
+    def shared_files(self) -> str:
+        return f"{self.files}/{OF_ALL}"
 
     @property
     def kept(self) -> str:
@@ -340,12 +377,19 @@ class Group(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     secrets: dict[str, Secret] = {}
     volumes: dict[str, Volume] = {}
+    files: tuple[File, ...] = ()  # of no member
+    parts: tuple[Part, ...] = ()  # the files that the manifest is made of
     warnings: tuple[Problem, ...] = ()
 
     @property
     def is_unprivileged(self) -> bool:
         """Whether no member gets new privileges."""
         return all(m.identity.no_new_privileges for m in self.members.values())
+
+    @property
+    def reloads_files(self) -> bool:
+        """Whether some member reloads when files change."""
+        return any(member.reload_on for member in self.members.values())
 
     @property
     def primary(self) -> Member:

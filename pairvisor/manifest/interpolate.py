@@ -66,6 +66,11 @@ class Interpolator:
         if name.startswith("secrets."):
             secret = name.removeprefix("secrets.")
             return f'${{{name}}}: only members that read it know it: secrets = ["{secret}"]'
+        if name.startswith("files."):
+            file = name.removeprefix("files.")
+            return f'${{{name}}}: no file is called so: write a [files."{file}"] table'
+        if name.startswith("with."):
+            return f"${{{name}}}: only in a sidecar template"
         if name == "instance":
             return '${instance}: the group\'s name has no "@instance" part'
         from pairvisor.manifest.hints import did_you_mean  # noqa: PLC0415 - costs time, seldom needed

@@ -30,20 +30,11 @@ class Lines:
         self._offsets = _Scanner(text).scan()
         self._starts = [0] + [match.end() for match in re.finditer("\n", text)]
 
-    def line_of(self, key: Key) -> int:
-        """The line, from 1, of the key or of the nearest one above it; 0 if there is none."""
+    def find(self, key: Key) -> tuple[int, int]:
+        """How many parts of the key's path are there, and the line of the last, from 1; or 0, 0."""
         while key and key not in self._offsets:
             key = key[:-1]
-        return bisect_right(self._starts, self._offsets[key]) if key else 0
-
-
-def line_of(path: str, key: Key) -> int:
-    """The line of a key in a manifest that was loaded from `path`; 0 if it can't be told now."""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return Lines(file.read()).line_of(key)
-    except (OSError, ValueError):
-        return 0
+        return len(key), bisect_right(self._starts, self._offsets[key]) if key else 0
 
 
 class _Scanner:

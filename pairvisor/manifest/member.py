@@ -1,19 +1,22 @@
 """From a member's written table to a `Member`: commands, probes, hooks and what its end means."""
 
 import os.path
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from math import inf
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pairvisor.manifest import model, signals
 from pairvisor.manifest.commands import Words, split_command
 from pairvisor.manifest.daemons import how_to_stay
 from pairvisor.manifest.entries import Entry
+from pairvisor.manifest.files import named_by, resolve_files
 from pairvisor.manifest.group import (
     Fate,
     Feed,
+    File,
     Gate,
     Hook,
     Identity,
@@ -43,6 +46,8 @@ class Common(Struct, frozen=True):
     grace: float
     programs: Programs
     secrets: Collection[str]
+    files: tuple[File, ...]  # the group's own
+    origins: Mapping[str, str]
 
 
 class MemberMaker:
@@ -64,9 +69,11 @@ class MemberMaker:
     ) -> Member:
         table = self._table
         report = self._report
-        return Member(
-            name=self._entry.name,
+        name = self._entry.name
+        member = Member(
+            name=name,
             role=self._entry.role,
+            origin=self._common.origins.get(name, "manifest"),
             command=self._main_command(),
             working_dir=self._working_dir,
             env=env,
@@ -78,6 +85,13 @@ class MemberMaker:
             limits=resolve_limits(table.limits, report.at("limits")),
             process_limits=resolve_process_limits(table.limits, report.at("limits")),
             secrets=resolve_readers(table.secrets, self._common.secrets, report.at("secrets")),
+            files=resolve_files(
+                table.files,
+                self._common.places.files_of(name),
+                self._interpolator,
+                report.at("files"),
+            ),
+            check=self._check(table),
             after=after,
             hooks=self._hooks(),
             stop_signal=table.stop.signal,
@@ -87,6 +101,13 @@ class MemberMaker:
             on_failure=table.on_failure,
             **self._of_its_kind(),
         )
+        shared = named_by(member, self._common.files)
+        return replace(member, files=member.files + shared) if shared else member
+
+    def _check(self, table: model.Process) -> tuple[str, ...]:
+        if table.check is None:
+            return ()
+        return self._command(table.check, self._report.at("check"))
 
     def _of_its_kind(self) -> dict[str, Any]:
         """The fields that an init and a member that stays have each for itself."""
@@ -98,29 +119,35 @@ class MemberMaker:
             "probes": self._probes(table),
             "start_timeout": table.start_timeout or inf,
             "on_success": table.on_success,
-            "watch": self._watch(table),
+            "watch": self._globs(table.watch, self._report.at("watch")),
             "reload": self._reload(table.reload),
+            "reload_on": self._globs(
+                table.reload.on_change if table.reload else [],
+                self._report.at("reload", "on_change"),
+            ),
         }
 
     def _reload(self, written: model.Reload | None) -> Reload | None:
         if written is None:
             return None
         report = self._report.at("reload")
-        if (written.signal is None) == (written.command is None):
-            report.error("exactly one of signal, command")
+        if written.signal is not None and written.command is not None:
+            report.error("one of signal and command, not both")
             return None
-        if written.command is None:
+        if written.command is not None:
+            return Reload(command=self._command(written.command, report.at("command")))
+        if written.signal is not None:
             return Reload(signal=written.signal)
-        return Reload(command=self._command(written.command, report.at("command")))
+        if not written.on_change:
+            report.error("one of signal, command and on_change")
+        return None
 
-    def _watch(self, table: model.Serving) -> tuple[str, ...]:
-        if not table.watch:
+    def _globs(self, written: list[str], report: Report) -> tuple[str, ...]:
+        if not written:
             return ()
         from pairvisor.manifest.globs import resolve_globs  # noqa: PLC0415 - only where there are some
 
-        return resolve_globs(
-            table.watch, self._common.folder, self._interpolator, self._report.at("watch")
-        )
+        return resolve_globs(written, self._common.folder, self._interpolator, report)
 
     def _find_working_dir(self, folder: str) -> str:
         if self._table.working_dir is None:
@@ -160,7 +187,8 @@ class MemberMaker:
             return
         path = self._interpolator.env.get("PATH")
         if reason := self._common.programs.why_not(word, self._working_dir, path):
-            report.error(reason)
+            install = self._table.install
+            report.error(f"{reason}; to install it: {install}" if install else reason)
 
     def _hooks(self) -> dict[Hook, tuple[str, ...]]:
         report = self._report.at("hooks")

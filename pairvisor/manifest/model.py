@@ -55,6 +55,7 @@ class Stop(Table, frozen=True):
 class Reload(Table, frozen=True):
     signal: SignalName | None = None
     command: Words | None = None
+    on_change: list[str] = []
 
 
 class GroupLimits(Table, frozen=True):
@@ -92,6 +93,11 @@ class Input(Table, frozen=True):
     format: Literal["json", "raw"] = "json"
 
 
+class File(Table, frozen=True):
+    text: str
+    mode: Mode = _always(Mode(0o640))
+
+
 class Process(Table, frozen=True):
     """The keys that every member has."""
 
@@ -103,6 +109,9 @@ class Process(Table, frozen=True):
     umask: Umask = _always(Umask(0o022))
     concern: str = ""
     after: list[str] | dict[str, Gate] | None = None
+    files: dict[str, File] = {}
+    check: Words | None = None
+    install: str = ""
     success_codes: list[int] = field(default_factory=lambda: [0])
     on_exit: dict[str, Fate] = {}
     on_failure: Fate = Fate.RESTART_GROUP
@@ -212,14 +221,13 @@ class Manifest(Table, frozen=True):
     secrets: dict[str, Secret] = {}
     network: Network | None = None
     limits: GroupLimits | None = None
-    files: dict[str, Any] = {}
+    files: dict[str, File] = {}
     inject: bool = True
 
 
 NOT_YET = {
-    Manifest: frozenset("sockets network files inject".split()),
+    Manifest: frozenset("sockets network".split()),
     Process: frozenset("private_tmp read_only sockets".split()),
     Serving: frozenset(["restart_mode"]),
-    Sidecar: frozenset("use with".split()),
     Volume: frozenset(["mount"]),
 }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pairvisor.manifest.group import Places
 
+SYSTEM = "/etc/pairvisor"
 ROOTS_SESSION = "/run/user/0"  # of pam_systemd(8)
 LONGEST_SOCKET = 107  # bytes: sun_path of unix(7) is 108 with its terminating NUL
 
@@ -21,6 +22,19 @@ def find_places(name: str, environ: Mapping[str, str], uid: int) -> Places:
         state=state,
         logs=_own("LOGS_DIRECTORY", environ) or _logs(name, state, environ, uid),
     )
+
+
+def system_configuration(environ: Mapping[str, str]) -> str:
+    """The folder of what the system's administrators have written, as systemd.exec(5) tells it."""
+    return _own("CONFIGURATION_DIRECTORY", environ) or SYSTEM
+
+
+def user_configuration(environ: Mapping[str, str], uid: int) -> str:
+    """The folder of what a user has written for all of his groups."""
+    folder = environ.get("XDG_CONFIG_HOME", "")
+    if not folder.startswith("/"):
+        folder = f"{_home(environ, uid)}/.config"
+    return f"{folder.rstrip('/')}/pairvisor"
 
 
 def _logs(name: str, state: str, environ: Mapping[str, str], uid: int) -> str:
@@ -52,10 +66,12 @@ def _all_states(environ: Mapping[str, str], uid: int) -> str:
         return f"{folder.rstrip('/')}/pairvisor"
     if uid == 0:
         return "/var/lib/pairvisor"
+    return f"{_home(environ, uid)}/.local/state/pairvisor"
+
+
+def _home(environ: Mapping[str, str], uid: int) -> str:
     home = environ.get("HOME", "")
-    if not home.startswith("/"):
-        home = _home_of(uid)
-    return f"{home.rstrip('/')}/.local/state/pairvisor"
+    return (home if home.startswith("/") else _home_of(uid)).rstrip("/")
 
 
 def _home_of(uid: int) -> str:

@@ -74,8 +74,12 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
         "secrets": _E("Files that only their readers can open, by name: see Secrets."),
         "network": _E("The network that the members share."),
         "limits": _E("Limits of all members together: see Limits.", '{ memory = "1GiB" }'),
-        "files": _E("Small files that are written before the start."),
-        "inject": _E("Whether the system's own sidecars may be added to this group.", "true"),
+        "files": _E("Small files that are written before the start, for all members: see Files."),
+        "inject": _E(
+            "Whether what the system's administrators add to groups may be added to this one, "
+            "where they leave that to it: see [Sidecars](sidecars.md#injection).",
+            "false",
+        ),
     },
     model.Process: {
         "command": _E(
@@ -95,6 +99,16 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
         ),
         "umask": _E("Permissions that its new files don't get, in octal.", '"0027"'),
         "concern": _E("What it is there for, in a few words, for people.", '"log shipping"'),
+        "files": _E("Small files that are written for it before the start: see Files."),
+        "check": _E(
+            "Runs before each start, as the member does; where it fails, so does the start. A "
+            "reload that changes its files runs it, too, and is refused where it fails.",
+            '["nginx", "-t", "-c", "${files.nginx.conf}"]',
+        ),
+        "install": _E(
+            "How its programs come onto a machine; said where one is missing.",
+            '"apt-get install nginx-light"',
+        ),
         "after": _E(
             "What it waits for: names, or names with gates. It replaces what is derived: see Order",
             '{ migrate = "succeeded", tls = "ready" }',
@@ -156,8 +170,8 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
             '["src/**/*.py"]',
         ),
         "reload": _E(
-            "How it reads anew what has changed, where its process need not: today its secrets. "
-            "Absent: by a restart.",
+            "How it reads anew what has changed, where its process need not: its secrets, its "
+            "files, and the files of `on_change`. Absent: by a restart.",
             '{ signal = "SIGHUP" }',
         ),
         "restart_mode": _E(
@@ -165,8 +179,12 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
         ),
     },
     model.Sidecar: {
-        "use": _E("The sidecar template that this one is made from.", '"stunnel"'),
-        "with": _E("The template's parameters.", '{ accept = "8443" }'),
+        "use": _E(
+            "The sidecar template that this one is made from: see [Sidecars](sidecars.md). What is "
+            "written beside it counts more than what the template has.",
+            '"stunnel"',
+        ),
+        "with": _E("The template's parameters.", '{ accept = "8443", connect = "app.sock" }'),
         "stdin": _E(
             "Members whose output it gets on its standard input, as JSON lines: see Logs.",
             '["primary"]',
@@ -272,6 +290,15 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
     model.Reload: {
         "signal": _E("The signal that makes it do so.", '"SIGHUP"'),
         "command": _E("The command that makes it do so.", '["nginx", "-s", "reload"]'),
+        "on_change": _E(
+            "Files whose change makes it do so, in production, too; globs as in Watching. With no "
+            "`signal` and no `command` it restarts.",
+            '["${volume}/config/*.yaml"]',
+        ),
+    },
+    model.File: {
+        "text": _E("What it holds; `${…}` is filled in, and `$$` is a dollar.", '"pid = ${run}/x"'),
+        "mode": _E("Its permissions, in octal.", '"0600"'),
     },
     model.GroupLimits: {
         "memory": _E(
@@ -480,9 +507,9 @@ def with_tables(page: str) -> str:
 
 def main(path: str) -> None:
     with open(path, encoding="utf-8") as file:
-        page = file.read()
+        page = with_tables(file.read())
     with open(path, "w", encoding="utf-8") as file:
-        file.write(with_tables(page))
+        file.write(page)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,17 @@ from msgspec import Struct
 from pairvisor.manifest.errors import Problem
 
 Key = tuple[str | int, ...]
-Locator = Callable[[Key], int]
+
+
+class Place(Struct, frozen=True):
+    """Where a key is written, and what it is called there; line 0: it is not known."""
+
+    file: str
+    line: int
+    key: Key
+
+
+Locator = Callable[[Key], Place]
 
 
 class Finding(Struct, frozen=True):
@@ -52,9 +62,11 @@ class Report:
 
     def in_file(self, file: str, line: int, message: str) -> None:
         """An error in another file than the manifest, such as an env file."""
-        problem = Problem(file, line, "", message)
-        if problem not in self._book.elsewhere:
-            self._book.elsewhere.append(problem)
+        self.add([Problem(file, line, "", message)])
+
+    def add(self, problems: list[Problem]) -> None:
+        """Errors that are not about this manifest's keys; each once."""
+        self._book.elsewhere += [p for p in problems if p not in self._book.elsewhere]
 
     def is_excused(self) -> bool:
         return any(self.key[:end] in self._book.excused for end in range(len(self.key) + 1))
@@ -67,16 +79,19 @@ class Report:
     def warned(self) -> bool:
         return bool(self._book.warnings)
 
-    def problems(self, file: str, line_of: Locator) -> list[Problem]:
+    def problems(self, find: Locator) -> list[Problem]:
         """All errors, by file and line."""
-        return sorted(self._placed(self._book.errors, file, line_of) + self._book.elsewhere)
+        return sorted(_placed(self._book.errors, find) + self._book.elsewhere)
 
-    def warnings(self, file: str, line_of: Locator) -> list[Problem]:
-        return sorted(self._placed(self._book.warnings, file, line_of))
+    def warnings(self, find: Locator) -> list[Problem]:
+        return sorted(_placed(self._book.warnings, find))
 
-    @staticmethod
-    def _placed(found: list[Finding], file: str, line_of: Locator) -> list[Problem]:
-        return [Problem(file, line_of(f.key), spelled(f.key), f.message) for f in found]
+
+def _placed(found: list[Finding], find: Locator) -> list[Problem]:
+    return [
+        Problem(place.file, place.line, spelled(place.key), finding.message)
+        for finding, place in ((f, find(f.key)) for f in found)
+    ]
 
 
 def spelled(key: Key) -> str:

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from math import inf
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pairvisor.manifest import model
 from pairvisor.manifest.control import resolve_control_group, resolve_metrics
 from pairvisor.manifest.entries import Entry, list_entries
 from pairvisor.manifest.environment import Environments, about_itself
-from pairvisor.manifest.group import Feed, Gate, Group, Member, Places, Restart, Role, Volume
+from pairvisor.manifest.files import names as file_names
+from pairvisor.manifest.files import resolve_files
+from pairvisor.manifest.group import Feed, File, Gate, Group, Member, Places, Restart, Role, Volume
 from pairvisor.manifest.identity import User, find_user, resolve_identity
 from pairvisor.manifest.interpolate import Interpolator
 from pairvisor.manifest.limits import resolve_limits, settle_oom_scores
@@ -32,6 +35,7 @@ class Setting(Struct, frozen=True):
     path: str
     environ: Mapping[str, str]
     uid: int
+    origins: Mapping[str, str] = {}  # of members that are not from that file alone
 
 
 def resolve(manifest: model.Manifest, setting: Setting, report: Report) -> Group | None:
@@ -46,6 +50,7 @@ def resolve(manifest: model.Manifest, setting: Setting, report: Report) -> Group
     volumes = resolve_volumes(manifest.volumes, places, setting.uid, report.at("volumes"))
     members = _Members(name, manifest, places, volumes, setting)
     members.share_environment(manifest, report)
+    members.share_files(manifest, report.at("files"))
     interpolator = members.of_all
     return Group(
         name=name,
@@ -62,6 +67,7 @@ def resolve(manifest: model.Manifest, setting: Setting, report: Report) -> Group
         ),
         limits=resolve_limits(manifest.limits, report.at("limits")),
         volumes=volumes,
+        files=members.files,
         secrets=resolve_secrets(
             manifest.secrets, members.folder, interpolator, report.at("secrets")
         ),
@@ -110,8 +116,17 @@ class _Members:
         self._name = name
         self.folder = folder
         self._uid = setting.uid
-        self._common = Common(folder, places, manifest.grace, Programs(), manifest.secrets.keys())
+        self._common = Common(
+            folder,
+            places,
+            manifest.grace,
+            Programs(),
+            manifest.secrets.keys(),
+            files=(),
+            origins=setting.origins,
+        )
         values = {f"volumes.{each}": volume.path for each, volume in volumes.items()}
+        values |= file_names(manifest.files, places.shared_files)
         self._base = Interpolator(_values(name, folder, places) | values, {})
         hidden = variables(manifest.secrets)
         self._environments = Environments(
@@ -120,6 +135,15 @@ class _Members:
 
     def share_environment(self, manifest: model.Manifest, report: Report) -> None:
         self._environments.share(manifest.env_file, manifest.env, report)
+
+    def share_files(self, manifest: model.Manifest, report: Report) -> None:
+        files = resolve_files(manifest.files, self._common.places.shared_files, self.of_all, report)
+        self._common = replace(self._common, files=files)
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The group's own."""
+        return self._common.files
 
     @property
     def of_all(self) -> Interpolator:
@@ -149,7 +173,9 @@ class _Members:
         user = self._user(table, entry.report)
         secrets = self._common.places.secrets_of(entry.name)
         base = self._base.knowing(
-            {f"secrets.{each}": f"{secrets}/{each}" for each in table.secrets}
+            {"member": entry.name}
+            | {f"secrets.{each}": f"{secrets}/{each}" for each in table.secrets}
+            | file_names(table.files, self._common.places.files_of(entry.name))
         )
         env = self._environments.member(table, user.variables if user else None, base, entry.report)
         env.update(about_itself(self._name, entry.name, entry.role, self._common.places))

@@ -35,5 +35,3 @@ def _refuse(unsupported: frozenset[str], written: dict[str, Any], report: Report
     for key in written:
         if key in unsupported:
             report.at(key).error("not supported yet")
-    if "use" in written:
-        report.at("command").excuse()  # a template would bring it

@@ -13,6 +13,7 @@ import errno
 import os
 import resource
 import select
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,8 @@ LEAST_CLIENTS = 4
 LOOKS = 10  # at the environment of an orphan in the middle of an exec …
 LOOK = 0.001  # … seconds apart
 REPORTED = 4096  # bytes of what a stage says
+SHELL = "/bin/sh"
+UNCHECKED = 78  # sysexits.h: EX_CONFIG
 RESERVE = 4  # descriptors, for what must not fail when there are no others left
 
 
@@ -53,6 +56,7 @@ class Command(Struct, frozen=True):
     umask: int = 0o022
     identity: Identity = Identity()
     limits: ProcessLimits = ProcessLimits()
+    check: tuple[str, ...] = ()  # runs before it, in the same process's place
 
 
 def as_member(member: Member, words: tuple[str, ...]) -> Command:
@@ -249,10 +253,13 @@ class Children:
             command.limits,
             is_unprivileged=self._is_unprivileged,
         )
-        if not before.words:
+        if not before.words and not command.check:
             return self._spawn(command, given, is_terminal), -1
         _check(command)
-        staged = replace(command, words=(*before.words, *command.words), env=before.env)
+        checked = _behind_check(command)
+        if not before.words:
+            return self._spawn(checked, given, is_terminal), -1
+        staged = replace(checked, words=(*before.words, *checked.words), env=before.env)
         report, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             return self._spawn(staged, given._replace(report=write), is_terminal), report
@@ -491,6 +498,20 @@ def _check(command: Command) -> None:
             raise
         shut = f"user {who.uid} has no way through or no right to execute {error.filename}"
         raise ProgramError(f'cannot run "{word}": {shut} (EACCES)') from None
+
+
+def _behind_check(command: Command) -> Command:
+    """By a shell, which becomes the program: the pid is one and the same from the start."""
+    if not command.check:
+        return command
+    check = shlex.join(command.check)
+    said = shlex.quote(f"pairvisor: the check before the start failed: {check}")
+    script = (
+        f"said=$({check} 2>&1 </dev/null) || "
+        f"{{ printf '%s\\n' \"$said\" {said} >&2; exit {UNCHECKED}; }}; "
+        f'unset said; exec "$@"'
+    )
+    return replace(command, words=(SHELL, "-c", script, "sh", *command.words))
 
 
 def _why_not(command: Command, error: OSError) -> str:

@@ -19,7 +19,7 @@ from pairvisor.core.events import (
     StartRequested,
     StopRequested,
 )
-from pairvisor.core.state import GroupPhase
+from pairvisor.core.state import GroupPhase, Phase
 from pairvisor.manifest import signals
 from pairvisor.manifest.group import Group
 from pairvisor.record import model, why
@@ -28,6 +28,7 @@ from pairvisor.record.timeline import timeline
 from pairvisor.runtime.bell import Bell
 from pairvisor.runtime.execution import Executions
 from pairvisor.runtime.figures import Figures
+from pairvisor.runtime.interest import Concern
 from pairvisor.runtime.reexec import CannotReexecError
 from pairvisor.runtime.reloading import CannotReloadError, Reloading
 from pairvisor.runtime.status import status
@@ -226,14 +227,23 @@ class Control:
             raise CannotNowError(str(error)) from None
         return model.Answer(text="the supervisor is replaced", event=request)
 
-    def file_changed(self, member: str, file: str) -> bool:
-        """One that the member watches: it restarts, where it still can. Whether it does."""
-        state = self._supervisor.state
-        is_there = member in state.members
-        if not is_there or state.phase not in (GroupPhase.STARTING, GroupPhase.RUNNING):
+    def file_changed(self, concern: Concern, file: str) -> bool:
+        """One that the member watches: it restarts, or reloads; whether it does, as it still can.
+
+        One that has not come to be ready may have read it or not, and may not know the signal yet.
+        """
+        state, name = self._supervisor.state, concern.member
+        member = state.members.get(name)
+        if member is None or state.phase not in (GroupPhase.STARTING, GroupPhase.RUNNING):
             return False
-        request = self.records.file_changed(member, file)
-        self._supervisor.post(MemberRestartRequested(member, request))
+        if concern.reloads and member.phase not in (Phase.STARTING, Phase.RUNNING):
+            return False  # it will read it when it starts
+        request = self.records.file_changed(name, file)
+        how = member.spec.reload
+        if concern.reloads and how is not None and member.phase is Phase.RUNNING:
+            self._reloading.let_reload(member.spec, how)
+        else:
+            self._supervisor.post(MemberRestartRequested(name, request))
         return True
 
     async def execute(self, asked: Asked, sent: Sequence[int]) -> model.Executed:

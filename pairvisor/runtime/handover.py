@@ -22,7 +22,7 @@ from pairvisor.runtime.supervisor import Start
 from pairvisor.runtime.tasks import Mail
 
 # To be raised whenever anything below, or in what it refers to, is another: a test holds it.
-VERSION = 1
+VERSION = 2
 MAGIC = "pairvisor-handover"
 TAKES_OVER = "pairvisor takes over"  # what a program says that has looked at it, and can
 

@@ -7,14 +7,25 @@ their habits' names, concerns nobody; a file that is put in another's place by r
 import os
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from pairvisor.manifest.globs import compiled, fixed_part
+from pairvisor.manifest.compose import drop_ins_of
+from pairvisor.manifest.globs import as_glob, compiled, fixed_part
 from pairvisor.manifest.group import Group
 from pairvisor.manifest.paths import lies_in
 
-MANIFEST = ""  # who is concerned by a change of the manifest; no member has this name
+
+class Concern(NamedTuple):
+    """Who is concerned by a change: a member, which restarts, or reloads what it has read; or the
+    group, whose name here is none."""
+
+    member: str
+    reloads: bool = False
+
+
+MANIFEST = Concern("")
 
 _OTHERS = frozenset((".git", ".hg", ".svn", "__pycache__"))  # folders that programs keep there
 _TEMPORARY = re.compile(
@@ -35,7 +46,7 @@ _TEMPORARY = re.compile(
 
 
 class _Glob(Struct, frozen=True):
-    member: str
+    concern: Concern
     fixed: str
     pattern: re.Pattern[str]
     is_deep: bool  # it may match in more than one folder
@@ -49,33 +60,43 @@ class _Glob(Struct, frozen=True):
 
 
 class Interest:
-    """What a group wants to hear of. Immutable; `manifest` is an absolute path."""
+    """What a group wants to hear of. Immutable; `manifest` is an absolute path.
 
-    def __init__(self, group: Group, manifest: str) -> None:
+    While it is being developed that is more: the files that the manifest is made of, and those that
+    a member is made of.
+    """
+
+    def __init__(self, group: Group, manifest: str, *, is_developed: bool) -> None:
         self.manifest = manifest
-        self._manifests = {manifest, os.path.realpath(manifest)}
-        self._globs = [
-            _glob(member.name, glob) for member in group.members.values() for glob in member.watch
-        ]
+        self.is_developed = is_developed
+        self._manifests: set[str] = set()
+        members = group.members.values()
+        reloading = [(Concern(m.name, reloads=True), glob) for m in members for glob in m.reload_on]
+        restarting = [(Concern(m.name), glob) for m in members for glob in m.watch]
+        if is_developed:
+            files = {manifest, *(part.file for part in group.parts)}
+            self._manifests = files | {os.path.realpath(file) for file in files}
+            reloading += [*restarting, (MANIFEST, as_glob(drop_ins_of(manifest)) + "/*.toml")]
+        self._globs = [_glob(concern, glob) for concern, glob in reloading]
         self._on_the_way = {p for glob in self._globs for p in self._way_to(glob.fixed)}
 
-    def concerned(self, path: str) -> set[str]:
+    def concerned(self, path: str) -> set[Concern]:
         """Whom it concerns that there is, or was, a file of this content."""
         if path in self._manifests:  # a reload restarts whom that concerns
             return {MANIFEST}
-        return {glob.member for glob in self._globs if glob.matches(path)}
+        return {glob.concern for glob in self._globs if glob.matches(path)}
 
     def is_on_the_way(self, path: str) -> bool:
         """Whether some glob looks nowhere but there or below."""
         return path in self._on_the_way
 
-    def concerned_below(self, path: str) -> set[str]:
+    def concerned_below(self, path: str) -> set[Concern]:
         """Whom it concerns that what was there is gone or elsewhere: those who look only there.
 
         A folder that ends deeper in a glob's tree says nothing: its files are reported apart, and
         programs make and remove empty ones.
         """
-        return {glob.member for glob in self._globs if lies_in(path, glob.fixed)}
+        return {glob.concern for glob in self._globs if lies_in(path, glob.fixed)}
 
     def folders(self) -> dict[str, bool]:
         """The folders to watch, those above first, and whether with all below; asks the disk.
@@ -92,7 +113,8 @@ class Interest:
 
     def missing(self) -> list[str]:
         """Where globs look and nothing is."""
-        return sorted({g.fixed for g in self._globs if not os.path.lexists(g.fixed)})
+        wanted = {glob.fixed for glob in self._globs if glob.concern != MANIFEST}
+        return sorted(path for path in wanted if not os.path.lexists(path))
 
     def _way_to(self, path: str) -> list[str]:
         """The folders down to a path, and itself: from the manifest's, or else from the root."""
@@ -100,10 +122,10 @@ class Interest:
         return [*reversed(list(_upwards(path, top if lies_in(top, path) else "/")))]
 
 
-def _glob(member: str, glob: str) -> _Glob:
+def _glob(concern: Concern, glob: str) -> _Glob:
     fixed = fixed_part(glob)
     names = glob.split("/")[fixed.count("/") + 1 :]
-    return _Glob(member, fixed, compiled(glob), len(names) != 1 or names == ["**"])
+    return _Glob(concern, fixed, compiled(glob), len(names) != 1 or names == ["**"])
 
 
 def _upwards(path: str, top: str) -> Iterator[str]:

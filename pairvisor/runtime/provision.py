@@ -10,7 +10,7 @@ from zlib import crc32
 from msgspec.structs import replace
 
 from pairvisor.manifest.group import Group, Member, ProcessLimits
-from pairvisor.runtime import bounds, cgroup, kernel, mounts
+from pairvisor.runtime import bounds, cgroup, files, kernel, mounts
 from pairvisor.runtime.cgroup import PREFIX, find_cgroup
 from pairvisor.runtime.children import Children
 from pairvisor.runtime.containment import Cgroups, Containment, Sessions, Unmet, take_over
@@ -47,7 +47,9 @@ class Provision:
         try:
             self.group = self.hold(group)
             self._make_volumes(group)
+            files.make_folders(group)
             share(group)
+            files.write(group)
             self.secrets.adopt(self._fetch_at_once())
             self.secrets.write(group)
         except (SecretError, SharingError) as error:
@@ -74,10 +76,10 @@ class Provision:
         return _without_all_unmet(group)
 
     def _located(self, unmet: Unmet) -> str:
-        from pairvisor.manifest.locate import line_of  # noqa: PLC0415 - only where something is said
+        from pairvisor.manifest.origins import Origins  # noqa: PLC0415 - only where something is said
 
-        line = line_of(os.path.abspath(self.group.manifest), unmet.key)
-        where = f"{self.group.manifest}:{line}: " if line else ""
+        place = Origins(self.group.parts).find(unmet.key)
+        where = f"{place.file}:{place.line}: " if place.line else ""
         return f"{where}{unmet} (limits.required = false: start all the same)"
 
     def _make_volumes(self, group: Group) -> None:
@@ -121,7 +123,9 @@ class Provision:
         """The group is this from now on. Raises ProvisionError, and then it is as it was."""
         try:
             self.group = self.hold(group)
+            files.make_folders(group)
             share(group)
+            files.write(group)
             self.secrets.adopt(values)
             self.secrets.write(group)
         except SharingError as error:

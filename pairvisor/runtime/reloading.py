@@ -7,7 +7,7 @@ is told by its `reload`, and restarts where it has none.
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 
 from pairvisor.manifest.changes import Changes, changes
@@ -16,7 +16,7 @@ from pairvisor.manifest.group import Group, Member, Reload
 from pairvisor.manifest.load import load
 from pairvisor.record import model
 from pairvisor.record.model import Caller
-from pairvisor.runtime import commands
+from pairvisor.runtime import commands, files
 from pairvisor.runtime.children import as_member
 from pairvisor.runtime.folders import admit
 from pairvisor.runtime.prober import raise_fault
@@ -70,6 +70,8 @@ class Reloading:
             raise CannotReloadError("; ".join(found.refused))
         told = _told(found)
         if found and not dry_run:
+            await self._check_files(old, new)
+            self._check()
             provision.renew(new, values)
             self._supervisor.reload(new, self._records.reloaded(told, by))
             self._admit(old, new)
@@ -85,6 +87,25 @@ class Reloading:
             text=told,
         )
 
+    async def _check_files(self, old: Group, new: Group) -> None:
+        """What a member's own check says of its new files. Raises CannotReloadError, and then they
+        are as they were."""
+        checked = [
+            member
+            for name, member in new.members.items()
+            if member.check and name in old.members and member.files != old.members[name].files
+        ]
+        if not checked:
+            return
+        children = self._supervisor.children
+        files.write(new)
+        for member in checked:
+            command = as_member(member, member.check)
+            passed, why = await commands.run(children, f"{member.name}/check", command)
+            if not passed:
+                files.write(old)
+                raise CannotReloadError(f"{member.name}'s check of its new files {why}")
+
     def _admit(self, old: Group, new: Group) -> None:
         if old.control_group != new.control_group:
             try:
@@ -99,26 +120,42 @@ class Reloading:
             before = old.members.get(change.member)
             if member is None or before is None or member.reload is None:
                 continue
-            if change.is_adjusted and member.secret_version != before.secret_version:
+            is_told = (member.secret_version, member.files) != (before.secret_version, before.files)
+            if change.is_adjusted and is_told:
                 self._tell(member, member.reload)
 
     def _tell(self, member: Member, how: Reload) -> None:
         if how.signal is not None:
             self._supervisor.children.signal(member.name, how.signal)
-            return
-        task = self._supervisor.loop.create_task(self._run(member, how.command))
+        else:
+            self._begin(self._tell_by(member, how.command))
+
+    def let_reload(self, member: Member, how: Reload) -> None:
+        """Files that it reads have changed: it is told, where its own check takes them."""
+        self._begin(self._check_and_tell(member, how))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = self._supervisor.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(raise_fault)
 
-    async def _run(self, member: Member, words: tuple[str, ...]) -> None:
+    async def _check_and_tell(self, member: Member, how: Reload) -> None:
+        if not member.check or await self._run(member, "check", member.check):
+            self._tell(member, how)
+
+    async def _tell_by(self, member: Member, words: tuple[str, ...]) -> None:
+        await self._run(member, "reload", words)
+
+    async def _run(self, member: Member, what: str, words: tuple[str, ...]) -> bool:
+        """Whether it has succeeded; a failure is noted."""
         children = self._supervisor.children
-        passed, detail = await commands.run(
-            children, f"{member.name}/reload", as_member(member, words)
-        )
+        command = as_member(member, words)
+        passed, detail = await commands.run(children, f"{member.name}/{what}", command)
         if not passed:
             detail = self._supervisor.provision.secrets.redact(detail)
-            self._records.reload_failed(f"{member.name}'s reload command {detail}", None)
+            self._records.reload_failed(f"{member.name}'s {what} command {detail}", None)
+        return passed
 
 
 def _told(found: Changes) -> str:

@@ -15,7 +15,7 @@ ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 VERSION = 2  # linux/posix_acl_xattr.h
 USER_OBJ, USER, GROUP_OBJ, MASK, OTHER = 1, 2, 4, 16, 32
 NOBODY = 0xFFFFFFFF
-ALL, PASS = 7, 1
+ALL, READ, PASS = 7, 5, 1
 
 
 class SharingError(Exception):
@@ -48,10 +48,9 @@ def share(group: Group) -> None:
     try:
         for folder, mode in passed.items():
             os.setxattr(folder, ACCESS, _acl(mode, uids, PASS))
-        shared = {places.sockets: SHARED, places.volume: SHARED}
-        for folder, mode in (shared | {v.path: v.mode for v in group.volumes.values()}).items():
-            os.setxattr(folder, ACCESS, _acl(mode, uids, ALL))
-            os.setxattr(folder, DEFAULT, _acl(mode, uids, ALL))
+        for folder, (mode, rights) in _shared(group).items():
+            os.setxattr(folder, ACCESS, _acl(mode, uids, rights))
+            os.setxattr(folder, DEFAULT, _acl(mode, uids, rights))
     except OSError as error:
         if error.errno != errno.ENOTSUP:
             raise
@@ -61,6 +60,15 @@ def share(group: Group) -> None:
         ) from None
     for member in group.members.values():
         _check_way(member, (places.sockets, *(v.path for v in group.volumes.values())))
+
+
+def _shared(group: Group) -> dict[str, tuple[int, int]]:
+    """Folders, with their mode, and with the rights that each user gets to what is in them."""
+    places = group.places
+    shared = {places.sockets: (SHARED, ALL), places.volume: (SHARED, ALL)}
+    if group.files:
+        shared[places.shared_files] = (PASSABLE, READ)
+    return shared | {volume.path: (volume.mode, ALL) for volume in group.volumes.values()}
 
 
 def _check_way(member: Member, folders: Iterable[str]) -> None:

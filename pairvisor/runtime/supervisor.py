@@ -329,7 +329,7 @@ class Supervisor:
         self.pump.rings.new_run(member.name, run)
 
     def _run_program(self, member: Member, run: int, env: dict[str, str], streams: Streams) -> None:
-        command = replace(as_member(member, member.command), env=env)
+        command = replace(as_member(member, member.command), env=env, check=member.check)
         over = partial(self.exited, member.name, run)
         output = (streams.stdout, streams.stderr)
         try:
@@ -341,10 +341,10 @@ class Supervisor:
 
     def _located(self, message: str, member: Member) -> str:
         """With the line of the manifest that asked for it."""
-        from pairvisor.manifest.locate import line_of  # noqa: PLC0415 - only where something is said
+        from pairvisor.manifest.origins import Origins  # noqa: PLC0415 - only where something is said
 
-        line = line_of(self.manifest, (*member.key, "command"))
-        return f"{message} ({self.group.manifest}:{line})" if line else message
+        place = Origins(self.group.parts).find((*member.key, "command"))
+        return f"{message} ({place.file}:{place.line})" if place.line else message
 
     def exited(self, member: str, run: int, end: Exit) -> None:
         if end.signal == signal.SIGKILL and self.state.members[member].phase in STARTABLE:

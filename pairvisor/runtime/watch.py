@@ -1,4 +1,5 @@
-"""Notices changed files, for `up --watch`: whose change it is, once it has been quiet for a moment.
+"""Notices changed files, for `up --watch` and `reload.on_change`: whose change it is, once it has
+been quiet for a moment.
 
 watchdog reads inotify(7) on threads of its own. Here, on those, a path becomes the name of whom it
 concerns (`interest`); on the loop's thread a burst of changes becomes one. What may take long, to
@@ -24,7 +25,7 @@ from watchdog.observers import Observer
 
 from pairvisor.manifest.group import Group
 from pairvisor.runtime import kernel
-from pairvisor.runtime.interest import MANIFEST, Interest
+from pairvisor.runtime.interest import MANIFEST, Concern, Interest
 from pairvisor.runtime.watched import Folders, why_not
 
 QUIET = 0.2  # seconds without a further change after which a burst is over
@@ -34,7 +35,7 @@ NOTHING = ""  # has changed, as far as is known: only look
 class Listener(Struct, frozen=True):
     """Who is told, on the loop's thread."""
 
-    changed: Callable[[str, str], None]  # a member, and the file that changed last
+    changed: Callable[[Concern, str], None]  # and the file that changed last
     manifest_changed: Callable[[], None]
     # What can't be watched, a sentence each, whenever that is other than before; empty: all is.
     troubled: Callable[[list[str]], None]
@@ -47,20 +48,20 @@ class Bursts:
     def __init__(
         self,
         call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
-        tell: Callable[[str, str], None],
+        tell: Callable[[Concern, str], None],
         quiet: float,
     ) -> None:
         self._call_later = call_later
         self._tell = tell
         self._quiet = quiet
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers: dict[Concern, asyncio.TimerHandle] = {}
 
-    def note(self, kind: str, what: str) -> None:
+    def note(self, kind: Concern, what: str) -> None:
         if timer := self._timers.get(kind):
             timer.cancel()
         self._timers[kind] = self._call_later(self._quiet, partial(self._is_quiet, kind, what))
 
-    def _is_quiet(self, kind: str, what: str) -> None:
+    def _is_quiet(self, kind: Concern, what: str) -> None:
         del self._timers[kind]
         self._tell(kind, what)
 
@@ -71,20 +72,18 @@ class Bursts:
 
 
 class Watch:
-    """From `start` to `stop`, on a running loop's thread. `manifest` is an absolute path.
+    """From `start` to `stop`, on a running loop's thread.
 
     `_notice` is called on watchdog's thread, `_work` on the worker's; both reach the loop's by
     `_saw` and `_call` only.
     """
 
-    def __init__(
-        self, group: Group, manifest: str, listener: Listener, quiet: float = QUIET
-    ) -> None:
+    def __init__(self, interest: Interest, listener: Listener, quiet: float = QUIET) -> None:
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._bursts = Bursts(self._loop.call_later, self._tell, quiet)
-        self._interest = Interest(group, manifest)
-        self._seen: deque[tuple[str, str]] = deque()
+        self._interest = interest
+        self._seen: deque[tuple[Concern, str]] = deque()
         self._is_called = False
         self._is_over = False
         self._orders: SimpleQueue[str | None] = SimpleQueue()
@@ -108,7 +107,8 @@ class Watch:
 
     def update(self, group: Group) -> None:
         """Watch what this group has globs for, from now on."""
-        self._interest = Interest(group, self._interest.manifest)
+        old = self._interest
+        self._interest = Interest(group, old.manifest, is_developed=old.is_developed)
         self._orders.put(NOTHING)
 
     def stop(self) -> None:
@@ -124,7 +124,7 @@ class Watch:
         self._worker.join(within)
         return not self._worker.is_alive()
 
-    def _tell(self, whom: str, file: str) -> None:
+    def _tell(self, whom: Concern, file: str) -> None:
         if whom == MANIFEST:
             self._listener.manifest_changed()
         else:
@@ -154,7 +154,7 @@ class Watch:
             if is_gone:
                 self._saw(interest.concerned_below(path), path)
 
-    def _saw(self, concerned: set[str], path: str) -> None:
+    def _saw(self, concerned: set[Concern], path: str) -> None:
         self._seen.extend((whom, path) for whom in concerned)
         if concerned and not self._is_called:
             self._is_called = True

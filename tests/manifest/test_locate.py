@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairvisor.manifest.locate import Key, Lines, line_of
+from pairvisor.manifest.group import Part
+from pairvisor.manifest.locate import Key, Lines
+from pairvisor.manifest.origins import Origins
+from pairvisor.manifest.report import Place
 
 FORMS = (
     r'''# a comment with [brackets] and = signs
@@ -75,23 +78,32 @@ LINES: dict[Key, int] = {
 @pytest.mark.parametrize("key", LINES, ids=str)
 def test_each_form_has_its_line(key: Key) -> None:
     tomllib.loads(FORMS)
-    assert Lines(FORMS).line_of(key) == LINES[key]
+    assert Lines(FORMS).find(key) == (len(key), LINES[key])
 
 
 def test_windows_line_ends() -> None:
-    assert Lines("a = 1\r\n\r\n[b]\r\nc = 2\r\n").line_of(("b", "c")) == 4
+    assert Lines("a = 1\r\n\r\n[b]\r\nc = 2\r\n").find(("b", "c")) == (2, 4)
 
 
 def test_an_unknown_key_has_the_line_of_what_is_above_it() -> None:
-    assert Lines("\n[a]\n").line_of(("a", "none", "x")) == 2
-    assert Lines("a = 1").line_of(("none",)) == 0
+    assert Lines("\n[a]\n").find(("a", "none", "x")) == (1, 2)
+    assert Lines("a = 1").find(("none",)) == (0, 0)
 
 
-def test_line_of_a_file(tmp_path: Path) -> None:
-    manifest = tmp_path / "a.toml"
-    manifest.write_text("\n[primary]\ncommand = 1\n")
-    assert line_of(str(manifest), ("primary", "command")) == 3
-    assert line_of(str(tmp_path / "none.toml"), ("primary",)) == 0
+def test_the_last_file_that_has_it_counts(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("template.toml", "a.toml", "drop-in.toml", "none.toml")]
+    files[0].write_text("[sidecar]\n\ncommand = 1\nconcern = 1\n")
+    files[1].write_text("[sidecars.tls]\nconcern = 2\n[primary]\ncommand = 3\n")
+    files[2].write_text("\n\n[primary]\ncommand = 3\n")
+    template, *others = map(str, files)
+    parts = [Part(template, ("sidecars", "tls"), ("sidecar",)), *map(Part, others)]
+    origins = Origins(parts, {others[2]: ""})
+    assert origins.find(("primary", "command")) == Place(others[1], 4, ("primary", "command"))
+    found = origins.find(("sidecars", "tls", "command", 0))
+    assert found == Place(template, 3, ("sidecar", "command", 0))
+    assert origins.find(("sidecars", "tls", "concern")).file == others[0]
+    assert origins.find(("sidecars", "tls", "stop")).file == others[0]
+    assert origins.find(("grace",)).line == 0
 
 
 KEYS = st.text(alphabet="ab.-\"\\ #=[]{}'", min_size=1, max_size=4)
@@ -128,4 +140,4 @@ def test_every_key_is_found_where_it_was_written(tables: dict[str, dict[str, Any
             expected[name, key] = text.count("\n") + 1
             text += f"{quoted(key)} = {inline(value)}\n"
     assert tomllib.loads(text) == tables
-    assert {key: Lines(text).line_of(key) for key in expected} == expected
+    assert {key: Lines(text).find(key)[1] for key in expected} == expected

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pairvisor.manifest.group import Group, Member, Places, Role
-from pairvisor.runtime.interest import MANIFEST, Interest, is_temporary
+from pairvisor.runtime.interest import MANIFEST, Concern, Interest, is_temporary
 
 PLACES = Places(run="/run/g", state="/state/g")
 
@@ -15,7 +15,12 @@ def interest(top: str, **globs: str) -> Interest:
         name: Member(name=name, role=Role.SIDECAR, watch=(f"{top}/{glob}",))
         for name, glob in globs.items()
     }
-    return Interest(Group(name="g", places=PLACES, members=members), f"{top}/pairvisor.toml")
+    group = Group(name="g", places=PLACES, members=members)
+    return Interest(group, f"{top}/pairvisor.toml", is_developed=True)
+
+
+def names(concerned: set[Concern]) -> set[str]:
+    return {concern.member for concern in concerned}
 
 
 @pytest.mark.parametrize(
@@ -56,12 +61,12 @@ def test_what_is_not(name: str) -> None:
 
 def test_whom_a_file_concerns() -> None:
     asked = interest("/d", a="src/**/*.py", b="src/*.py", c="src", d="__pycache__/x")
-    assert asked.concerned("/d/src/x.py") == {"a", "b", "c"}
-    assert asked.concerned("/d/src/deep/x.py") == {"a", "c"}
-    assert asked.concerned("/d/src/x.js") == {"c"}
-    assert asked.concerned("/d/srcs/x.py") == set()
-    assert asked.concerned("/d/src/.x.py.swp") == set()
-    assert asked.concerned("/d/__pycache__/x") == {"d"}  # it is named, after all
+    assert names(asked.concerned("/d/src/x.py")) == {"a", "b", "c"}
+    assert names(asked.concerned("/d/src/deep/x.py")) == {"a", "c"}
+    assert names(asked.concerned("/d/src/x.js")) == {"c"}
+    assert names(asked.concerned("/d/srcs/x.py")) == set()
+    assert names(asked.concerned("/d/src/.x.py.swp")) == set()
+    assert names(asked.concerned("/d/__pycache__/x")) == {"d"}  # it is named, after all
     assert asked.concerned("/d/pairvisor.toml") == {MANIFEST}
 
 
@@ -74,8 +79,8 @@ def test_whom_a_folders_end_concerns() -> None:
         "/d/one",
         "/d/one/two",
     ]
-    assert asked.concerned_below("/d/one") == {"a", "b"}
-    assert asked.concerned_below("/d/one/two") == {"a"}
+    assert names(asked.concerned_below("/d/one")) == {"a", "b"}
+    assert names(asked.concerned_below("/d/one/two")) == {"a"}
 
 
 def test_the_folders_to_watch(tmp_path: Path) -> None:
@@ -98,6 +103,6 @@ def test_a_glob_elsewhere_needs_the_nearest_folder_above_it_only(tmp_path: Path)
     }.items():
         member = Member(name="a", role=Role.SIDECAR, watch=(glob,))
         group = Group(name="g", places=PLACES, members={"a": member})
-        asked = Interest(group, f"{here}/pairvisor.toml")
+        asked = Interest(group, f"{here}/pairvisor.toml", is_developed=True)
         assert asked.folders() == {here: False, **folders}
         assert asked.is_on_the_way(there)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pairvisor.manifest.group import Group
 from pairvisor.manifest.load import load
+from pairvisor.runtime.interest import Concern, Interest
 from pairvisor.runtime.watch import Listener, Watch
 from tests.support import WITHIN
 
@@ -37,12 +38,13 @@ class Watching:
 
     async def _begin(self, group: Group) -> Watch:
         listener = Listener(self._changed, self._reload, self._troubled, self._looked)
-        watch = Watch(group, str(self.folder / "pairvisor.toml"), listener, QUIET)
+        interest = Interest(group, str(self.folder / "pairvisor.toml"), is_developed=True)
+        watch = Watch(interest, listener, QUIET)
         watch.start()
         return watch
 
-    def _changed(self, member: str, file: str) -> None:
-        self.changes.append((member, os.path.relpath(file, self.folder)))
+    def _changed(self, concern: Concern, file: str) -> None:
+        self.changes.append((concern.member, os.path.relpath(file, self.folder)))
         self._something.set()
 
     def _reload(self) -> None:
