@@ -20,6 +20,7 @@ from tests import reliability
 from tests.api import page as api
 from tests.cli.pages import HEAD, MORE
 from tests.core import diagram
+from tests.manifest import shipped
 from tests.record import message_ids
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -91,7 +92,7 @@ MEMBER_KEYS = {
     "name": "its name",
     "role": "`init`, `sidecar` or `primary`",
     "concern": "what it is there for, as the manifest says",
-    "origin": "where it comes from: `manifest`",
+    "origin": "where it comes from: `manifest`, or another file, and its template",
     "command": "the program and its words, `${…}` replaced",
     "working_dir": "the folder that it runs in",
     "after": "whom it waits for, written or derived, and until when: `started`, `ready`, "
@@ -201,6 +202,7 @@ def main() -> None:
     """Write every generated page."""
     COMMAND_LINE.write_text(command_line_page())
     reference.main(str(DOCS / "manifest.md"))
+    shipped.PAGE.write_text(shipped.page())
     diagram.PAGE.write_text(diagram.page())
     api.PAGE.write_text(api.page())
     reliability.PAGE.write_text(reliability.page())

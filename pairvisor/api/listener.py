@@ -34,7 +34,8 @@ class Listener:
     """Waits for the first client, then for the others, until `close`.
 
     With `watch`, or where metrics are exposed or files watched, nobody is waited for. With
-    `reloads`, SIGHUP lets the group read its manifest anew. `when_served` is called once clients are answered.
+    `reloads`, SIGHUP lets the group read its manifest anew. `when_served` is called once clients
+    are answered.
     """
 
     def __init__(

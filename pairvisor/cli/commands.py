@@ -29,6 +29,8 @@ COMMANDS = {
     "ls": "List the groups on this machine.",
     "check": "Say all that is wrong with a manifest.",
     "plan": "Show who starts and stops when, and what waits for what.",
+    "sidecars": "List the sidecars that a manifest can use.",
+    "add": "Add a sidecar to a manifest.",
     "schema": "Print the manifest's JSON Schema.",
     "doctor": "Say what this machine offers, and what it lacks.",
     "completion": "Print a shell's script for completion.",

@@ -13,13 +13,21 @@ def nearest(otherwise: str = "name one with -f FILE") -> str:
     Where there is none, that is the end, and what to do `otherwise` is said.
     """
     try:
-        here = folder = os.getcwd()
+        here = os.getcwd()
     except FileNotFoundError:
         fail(
             "this folder has been removed: go to another, or name a manifest with -f", BAD_MANIFEST
         )
+    found = folder_above(here)
+    if found is None:
+        fail(f"no {NAME} in {here} or a folder above it: {otherwise}", BAD_MANIFEST)
+    return os.path.relpath(os.path.join(found, NAME))
+
+
+def folder_above(folder: str) -> str | None:
+    """The nearest one with a manifest, from this folder up."""
     while not os.path.exists(os.path.join(folder, NAME)):
         if folder == "/":
-            fail(f"no {NAME} in {here} or a folder above it: {otherwise}", BAD_MANIFEST)
+            return None
         folder = os.path.dirname(folder)
-    return os.path.relpath(os.path.join(folder, NAME))
+    return folder

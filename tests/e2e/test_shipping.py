@@ -1,48 +1,27 @@
 """examples/log-shipping: a real shipper to a real collector that is down at first."""
 
 import re
-import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import PROGRAMS, ROOT, end, needs
+from tests.e2e.conftest import Example, needs, running
 from tests.process.test_control import ask
 from tests.support import Up, eventually
 
 pytestmark = needs("syslog-ng")
-PORT = "6514"  # the example's; each test puts a free one in its place
 
 
-class Shipping:
+class Shipping(Example):
     """The example in a folder of its own."""
 
     def __init__(self, folder: Path, runtime: Path) -> None:
-        self.folder = folder / "log-shipping"
+        super().__init__("log-shipping", folder, runtime, ["6514"])
         self.received = self.folder / "received.log"
-        shutil.copytree(ROOT / "examples/log-shipping", self.folder)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
-        for path in self.folder.glob("*.conf"):
-            path.write_text(path.read_text().replace(PORT, port))
-        self.env = {
-            "PATH": PROGRAMS,
-            "PYTHONPATH": str(ROOT),
-            "XDG_RUNTIME_DIR": str(runtime),
-            "XDG_STATE_HOME": str(folder / "xdg-state"),
-        }
-
-    def start(self, manifest: str) -> Up:
-        group = Up(self.folder / manifest, self.env)
-        group.read_until("group log-shipping[a-z-]* is ready")
-        return group
 
     @contextmanager
     def collector(self) -> Iterator[None]:
@@ -65,9 +44,9 @@ class Shipping:
 
 
 @pytest.fixture
-def shipping(tmp_path: Path) -> Iterator[Shipping]:
-    with tempfile.TemporaryDirectory(prefix="pv") as runtime:
-        yield Shipping(tmp_path, Path(runtime))
+def shipping(tmp_path: Path, runtime: Path) -> Iterator[Shipping]:
+    with running(Shipping(tmp_path, runtime)) as shipping:
+        yield shipping
 
 
 def restart(group: Up) -> None:
@@ -76,38 +55,30 @@ def restart(group: Up) -> None:
     group.read_until("ship is ready")
 
 
-def kill(group: Up) -> None:
-    group.kill("ship")
-    group.read_until("ship is ready")
-
-
 @pytest.mark.parametrize("manifest", ["pairvisor.toml", "file.toml"])
 def test_nothing_is_lost_on_the_way(shipping: Shipping, manifest: str) -> None:
     """Once at least: a shipper that is killed sends again what it isn't sure of."""
     path = shipping.folder / manifest
     path.write_text(path.read_text().replace("1MiB", "64KiB"))
-    group = shipping.start(manifest)
-    try:
-        for _ in range(2):
-            before = written(group)
-            eventually(lambda before=before: written(group) > before + 5_000)  # type: ignore[misc]
-            restart(group)
-            if manifest == "file.toml":
-                kill(group)
-                # syslog-ng does not look for a file that was renamed while it was not there.
-                assert not (group.run / "volume/app.log.1").exists()
+    group = shipping.start_until_ready(manifest)
+    for _ in range(2):
+        before = written(group)
+        eventually(lambda before=before: written(group) > before + 5_000)  # type: ignore[misc]
+        restart(group)
         if manifest == "file.toml":
-            eventually((group.run / "volume/app.log.1").exists, within=60)
-        with shipping.collector():
-            eventually(lambda: len(shipping.lines()) > 1000)
-            latest = written(group)
-            eventually(lambda: sum(len(line) + 1 for line in shipping.lines()) >= latest)
-            assert group.stop() == 0
-            eventually(lambda: shipping.last() > 0)
-        missing = {f"line {n}" for n in range(1, shipping.last() + 1)} - set(shipping.lines())
-        assert not missing
-    finally:
-        end(group)
+            shipping.restarts("ship")
+            # syslog-ng does not look for a file that was renamed while it was not there.
+            assert not (group.run / "volume/app.log.1").exists()
+    if manifest == "file.toml":
+        eventually((group.run / "volume/app.log.1").exists, within=60)
+    with shipping.collector():
+        eventually(lambda: len(shipping.lines()) > 1000)
+        latest = written(group)
+        eventually(lambda: sum(len(line) + 1 for line in shipping.lines()) >= latest)
+        assert group.stop() == 0
+        eventually(lambda: shipping.last() > 0)
+    missing = {f"line {n}" for n in range(1, shipping.last() + 1)} - set(shipping.lines())
+    assert not missing
 
 
 def written(group: Up) -> int:

@@ -9,7 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from pairvisor.manifest import model
+from pairvisor.manifest import model, template
 from pairvisor.manifest.decode import parse_unit
 from pairvisor.manifest.reference import (
     KEYS,
@@ -24,9 +24,10 @@ from tests.manifest.conftest import Loader
 
 PAGE = Path(__file__).parents[2] / "docs" / "manifest.md"
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+SIDECARS = PAGE.with_name("sidecars.md")
 TABLES: list[type[msgspec.Struct]] = [
     table
-    for table in vars(model).values()
+    for table in {**vars(model), **vars(template)}.values()
     if isinstance(table, type) and issubclass(table, model.Table) and table is not model.Table
 ]
 
@@ -46,9 +47,9 @@ def test_the_page_is_up_to_date(tmp_path: Path) -> None:
 
 
 def test_the_page_has_every_table() -> None:
-    assert set(re.findall(r"<!-- keys: (\w+) -->", PAGE.read_text())) == {
-        table.__name__ for table in TABLES
-    }
+    pages = PAGE.read_text() + SIDECARS.read_text()
+    found = re.findall(r"<!-- keys: (\w+) -->", pages)
+    assert sorted(found) == sorted(table.__name__ for table in TABLES)
 
 
 def test_keys_that_are_not_supported_yet_are_marked() -> None:
