@@ -70,10 +70,12 @@ class Listener:
             # No descriptor for the files of the modules, say: the client waits a second.
             supervisor.loop.remove_reader(self._listener)
             supervisor.loop.call_later(PAUSE, self._first, supervisor)
+            supervisor.begin()
         except Exception as error:
             # Nobody can be served, but the group can be supervised.
             supervisor.loop.remove_reader(self._listener)
             supervisor.records.fault(f"no control API: {error!r}")
+            supervisor.begin()
 
     def _reload(self, supervisor: "Supervisor") -> None:
         if self._service is None:

@@ -7,6 +7,8 @@ from pairvisor.runtime.interest import Concern, Interest
 from pairvisor.runtime.supervisor import Supervisor
 from pairvisor.runtime.watch import Listener, Watch
 
+PATIENCE = 5.0  # seconds; a disk that does not answer holds up the group's start no longer
+
 
 class Watching:
     """Lets a member reload what has changed; while a group is being developed, restarts members
@@ -18,10 +20,12 @@ class Watching:
         self._control = control
         self._say = supervisor.pump.say
         self._told: set[str] = set()
-        listener = Listener(self._changed, reloader.begin, self._troubled)
+        self._begin = supervisor.begin
+        listener = Listener(self._changed, reloader.begin, self._troubled, self._begin)
         interest = Interest(supervisor.group, supervisor.manifest, is_developed=is_developed)
         self._watch = Watch(interest, listener)
         self._watch.start()
+        supervisor.loop.call_later(PATIENCE, self._begin)
 
     def update(self, group: Group) -> None:
         """The group is this from now on."""
@@ -40,3 +44,4 @@ class Watching:
         for trouble in set(troubles) - self._told:
             self._say(trouble)
         self._told = set(troubles)
+        self._begin()

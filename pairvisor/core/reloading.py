@@ -50,8 +50,11 @@ class Plan(Struct, frozen=True):
 
 
 def reload(group: GroupState, new: Group, request: int, now: float) -> None:
-    """Where the group stops it is too late; between two rounds nothing runs that could differ."""
-    if group.phase is GroupPhase.BACKOFF:
+    """Where the group stops it is too late; between two rounds nothing runs that could differ, and
+    before the first one, neither."""
+    if group.phase is GroupPhase.IDLE:
+        adopt(group, new)
+    elif group.phase is GroupPhase.BACKOFF:
         adopt(group, new)
         starting.limit_runtime(group)
     elif group.phase not in GOES_ON:

@@ -163,12 +163,18 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         kernel.keep_descriptors()
         self.children.make_room(len(self.group.members))
-        if self.handed is None:
+        if self.handed is None and not self.group.reloads_files:
             self.post(StartRequested())
         loop = new_loop()
         loop.set_exception_handler(self._break)
         loop.call_soon(self._enter, loop)
         loop.run_forever()
+
+    def begin(self) -> None:
+        """Start the group, where that has waited for its files to be watched: a change that comes
+        after a member's start must not be missed."""
+        if self.state.phase is GroupPhase.IDLE and self.finish is None:
+            self.post(StartRequested())
 
     def unkillable(self) -> trees.Tree:
         """What is there of the members that SIGKILL did not end."""
@@ -340,11 +346,12 @@ class Supervisor:
         self.outputs.started(member, run, streams)
 
     def _located(self, message: str, member: Member) -> str:
-        """With the line of the manifest that asked for it."""
+        """With the line that asked for it; the manifest is called as whoever started it did."""
         from pairvisor.manifest.origins import Origins  # noqa: PLC0415 - only where something is said
 
         place = Origins(self.group.parts).find((*member.key, "command"))
-        return f"{message} ({place.file}:{place.line})" if place.line else message
+        file = self.group.manifest if place.file == self.manifest else place.file
+        return f"{message} ({file}:{place.line})" if place.line else message
 
     def exited(self, member: str, run: int, end: Exit) -> None:
         if end.signal == signal.SIGKILL and self.state.members[member].phase in STARTABLE:

@@ -519,6 +519,15 @@ def test_between_two_rounds_the_next_one_is_by_the_new_word() -> None:
     assert list(world.state.members) == ["b", "web"]
 
 
+def test_before_the_first_round_it_is_by_the_new_word() -> None:
+    world = World(group(primary()), lambda *_: Script())
+    world.reload(group(sidecar("b"), primary(name="web")))
+    assert not world.journal[-1].effects
+    world.start()
+    world.run(1)
+    assert orders(world) == ["spawn b", "spawn web"]
+
+
 @pytest.mark.parametrize("goal", ["stop", "restart"])
 def test_a_reload_is_too_late_once_the_group_stops(goal: str) -> None:
     world = play(group(sidecar("a"), primary("a")), {"a": Script(drains=5), "app": leaves(2, 1)})
@@ -531,10 +540,12 @@ def test_a_reload_is_too_late_once_the_group_stops(goal: str) -> None:
     assert list(world.state.spec.members) == ["a", "app"]
 
 
-def test_before_its_start_and_after_its_end_a_group_is_not_reloaded() -> None:
-    state = new(group(primary()))
-    assert step(state, Reloaded(group(sidecar("a"), primary())), 0.0) == []
-    assert list(state.members) == ["app"]
+def test_after_its_end_a_group_is_not_reloaded() -> None:
+    world = up(group(primary()))
+    world.stop()
+    world.run(1)
+    assert step(world.state, Reloaded(group(sidecar("a"), primary())), 1.0) == []
+    assert list(world.state.members) == ["app"]
 
 
 def test_a_gate_that_is_not_there_any_more_holds_up_nobody_in_a_stop() -> None:

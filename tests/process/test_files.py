@@ -8,6 +8,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,13 @@ command = ["sleep", "1000"]
 """
 
 
+def change(group: Up, old: str, new: str) -> None:
+    """Put something else into its manifest."""
+    text = group.manifest.read_text()
+    assert old in text
+    group.manifest.write_text(text.replace(old, new))
+
+
 def reload(group: Up) -> tuple[int, object]:
     status, answer = ask(group, "/v1/reload", {})[:2]
     return status, answer
@@ -53,7 +61,7 @@ def test_files_are_there_before_the_start(tmp_path: Path) -> None:
         own = group.run / "files/primary/own"
         assert stat.S_IMODE(own.stat().st_mode) == 0o400
         assert group.stop() == 0
-    assert not group.run.exists()
+        assert not own.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has members of other users")
@@ -82,8 +90,7 @@ def test_another_users_files_are_his(tmp_path: Path) -> None:
 def test_a_check_that_fails_keeps_a_member_from_its_start(tmp_path: Path) -> None:
     text = MANIFEST.replace("good one", "bad one") + '[restart]\nlimit = 1\ninitial = "10ms"\n'
     with up(tmp_path, text) as group:
-        said = group.read_until(r"primary \|.*the check before the start failed: grep -q good")
-        assert said
+        group.read_until(r"primary +\|.*the check before the start failed: grep -q good")
         assert group.wait() == 78
         assert "told" not in group.said
 
@@ -101,9 +108,9 @@ def test_a_change_of_files_is_told_by_the_reload(tmp_path: Path) -> None:
     with up(tmp_path, MANIFEST) as group:
         group.read_until("group test is ready")
         pid = group.main("primary")
-        group.manifest.write_text(MANIFEST.replace("good one", "good two"))
+        change(group, "good one", "good two")
         assert reload(group)[0] == 200
-        group.read_until(r"primary \|.*told")
+        group.read_until(r"primary +\|.*told")
         assert (group.run / "files/primary/app.conf").read_text() == "good two"
         assert group.main("primary") == pid
         assert group.stop() == 0
@@ -114,7 +121,7 @@ def test_a_change_of_files_restarts_where_there_is_no_reload(tmp_path: Path) -> 
     with up(tmp_path, text) as group:
         group.read_until("group test is ready")
         side, old = group.main("side"), group.main("primary")
-        group.manifest.write_text(text.replace("good one", "good two"))
+        change(group, "good one", "good two")
         assert reload(group)[0] == 200
         eventually(lambda: group.main("primary") not in (0, old))
         assert group.main("side") == side
@@ -125,7 +132,7 @@ def test_a_check_that_fails_refuses_a_reload(tmp_path: Path) -> None:
     with up(tmp_path, MANIFEST) as group:
         group.read_until("group test is ready")
         pid = group.main("primary")
-        group.manifest.write_text(MANIFEST.replace("good one", "bad"))
+        change(group, "good one", "bad")
         status, answer = reload(group)
         assert status == 409
         assert "primary's check of its new files exited with 1" in str(answer)
@@ -153,13 +160,13 @@ def test_a_change_lets_a_member_reload(tmp_path: Path) -> None:
         config.mkdir()
         (config / "x.json").write_text("{}")
         group.read_until(r"x.json has changed: primary reloads")
-        group.read_until(r"primary \|.*told")
+        group.read_until(r"primary +\|.*told")
         (config / "x.json").write_text("bad")
         eventually(lambda: events(group, "reload-failed"))
         assert "primary's check command exited with 1" in events(group, "reload-failed")[0]["text"]
         assert group.main("primary") == pid
         assert group.stop() == 0
-        assert group.said.count("told") == 1
+        assert "told" not in group.said
 
 
 def test_a_change_of_a_link_is_one_of_what_is_behind_it(tmp_path: Path) -> None:
@@ -172,7 +179,7 @@ def test_a_change_of_a_link_is_one_of_what_is_behind_it(tmp_path: Path) -> None:
             (config / f"v{number}/x.json").write_text("{}")
             (config / "link").symlink_to(f"v{number}")
             (config / "link").rename(config / "current")
-            group.read_until(r"primary \|.*told")
+            group.read_until(r"primary +\|.*told")
         assert group.stop() == 0
 
 
@@ -192,17 +199,17 @@ def test_a_reload_can_bring_files_to_watch(tmp_path: Path) -> None:
     )
     with up(tmp_path, plain) as group:
         group.read_until("group test is ready")
-        group.manifest.write_text(CHANGING)
+        group.manifest.write_text('name = "test"\n' + CHANGING)
         assert reload(group)[0] == 200
-        # What it watches from now on it says nowhere: a change that is seen tells.
-        number = iter(range(1_000_000))
-        eventually(
-            lambda: (tmp_path / "side.conf").write_text(str(next(number))) and changed(group)
-        )
+        # That it watches from now on it says nowhere: a change that is seen tells.
+        eventually(lambda: is_seen(tmp_path / "side.conf", group))
         assert group.stop() == 0
 
 
-def changed(group: Up) -> bool:
+def is_seen(file: Path, group: Up) -> bool:
+    file.write_text("x")
+    with suppress(AssertionError):
+        eventually(lambda: events(group, "file-changed"), within=2)
     return bool(events(group, "file-changed"))
 
 
@@ -221,7 +228,7 @@ def test_sidecars_are_released_apart_from_the_application(tmp_path: Path) -> Non
         eventually(lambda: group.main("agent") not in (0, agent))
         assert group.main("primary") == app
         agent = group.main("agent")
-        group.manifest.write_text(text.replace("1001", "1002"))
+        change(group, "1001", "1002")
         assert reload(group)[0] == 200
         eventually(lambda: group.main("primary") not in (0, app))
         assert group.main("agent") == agent
