@@ -508,7 +508,7 @@ def _behind_check(command: Command) -> Command:
     said = shlex.quote(f"pairvisor: the check before the start failed: {check}")
     script = (
         f"said=$({check} 2>&1 </dev/null) || "
-        f"{{ printf '%s\\n' \"$said\" {said} >&2; exit {UNCHECKED}; }}; "
+        f"{{ printf '%s\\n' ${{said:+\"$said\"}} {said} >&2; exit {UNCHECKED}; }}; "
         f'unset said; exec "$@"'
     )
     return replace(command, words=(SHELL, "-c", script, "sh", *command.words))

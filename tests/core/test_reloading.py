@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pairvisor.core import effects as do
 from pairvisor.core.events import Exit, Reloaded, StartRequested
-from pairvisor.core.state import Cause, GroupPhase, Phase, Reason, new
+from pairvisor.core.state import Cause, GroupPhase, Phase, Reason
 from pairvisor.core.step import step
 from pairvisor.manifest.group import Fate, Group, Hook, Member, Method, Probe, Purpose, Restart
 from tests.core.test_asking import restart, start, stop
