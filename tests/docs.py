@@ -134,7 +134,7 @@ def command_line_page() -> str:
         [
             HEAD,
             _options(pairvisor.params),
-            *(_command(command) for command in commands if command is not None),
+            *(_command(command.name or "", command) for command in commands if command is not None),
             STATUS_HEAD,
             _rows(STATUSES),
             PLAN_HEAD,
@@ -147,16 +147,19 @@ def command_line_page() -> str:
     )
 
 
-def _command(command: click.Command) -> str:
+def _command(name: str, command: click.Command) -> str:
+    """With those below it."""
     assert command.help is not None
-    about = f"{_usage(command)}{_unwrapped(command.help)}\n\n{_options(command.params)}"
-    return f"\n## `pairvisor {command.name}`\n\n{about}{MORE.get(command.name or '', '')}"
+    about = f"{_usage(name, command)}{_unwrapped(command.help)}\n\n{_options(command.params)}"
+    below = command.commands.items() if isinstance(command, click.Group) else ()
+    inner = "".join(_command(f"{name} {word}", each) for word, each in below)
+    return f"\n## `pairvisor {name}`\n\n{about}{MORE.get(name, '')}{inner}"
 
 
-def _usage(command: click.Command) -> str:
+def _usage(name: str, command: click.Command) -> str:
     """Where there is more than options."""
     words = command.collect_usage_pieces(click.Context(command))
-    return f"    pairvisor {command.name} {' '.join(words)}\n\n" if words[1:] else ""
+    return f"    pairvisor {name} {' '.join(words)}\n\n" if words[1:] else ""
 
 
 def _options(options: list[click.Parameter]) -> str:

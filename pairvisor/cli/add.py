@@ -2,26 +2,35 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from pairvisor.cli import exits, options
+from pairvisor.cli.completing import complete_parameters, complete_templates
 from pairvisor.cli.exits import fail
 from pairvisor.cli.nearest import nearest
-from pairvisor.cli.sidecars import as_table, find
+from pairvisor.cli.sidecars import as_table, find, templates_at
 from pairvisor.manifest.errors import ManifestError
 from pairvisor.manifest.load import load
-from pairvisor.manifest.reading import UnreadableError, read_text
+from pairvisor.manifest.names import check_name
+from pairvisor.manifest.origins import Origins
+from pairvisor.manifest.report import Report
 from pairvisor.manifest.template import Parameter
-from pairvisor.manifest.templates import Templates
+from pairvisor.manifest.toml import read_toml
 
 
 @click.command("add")
-@click.argument("template")
+@click.argument("template", shell_complete=complete_templates)
 @options.file
 @click.option(
-    "--with", "given", metavar="KEY=VALUE", multiple=True, help="A parameter; a list's by commas."
+    "--with",
+    "given",
+    metavar="KEY=VALUE",
+    multiple=True,
+    shell_complete=complete_parameters,
+    help="A parameter; a list's by commas.",
 )
 @click.option("--as", "name", metavar="NAME", help="The sidecar's name.  [default: TEMPLATE]")
 @click.option("--dry-run", is_flag=True, help="Only show what would be written.")
@@ -35,12 +44,11 @@ def command(
     """
     path = nearest() if file is None else file
     try:
-        text = read_text(path, os.geteuid())
+        text, data = read_toml(path, os.geteuid())
+        _check_name(name or template, path, data)
         added = _table(template, path, name or template, given)
         joined = f"{text.rstrip()}\n\n{added}"
         load(path, os.environ, os.geteuid(), joined)
-    except UnreadableError as error:
-        fail(f"{path}: {error.message}", exits.BAD_MANIFEST)
     except ManifestError as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
@@ -50,9 +58,22 @@ def command(
     click.echo(added, nl=False)
 
 
+def _check_name(name: str, path: str, data: dict[str, Any]) -> None:
+    """Else what is said would be of a line that nobody has written. Raises ManifestError."""
+    report = Report()
+    check_name(name, report)
+    if report.failed:
+        raise ManifestError(report.problems(Origins([]).find))
+    present = data.get("sidecars")
+    if isinstance(present, dict) and name in present:
+        fail(
+            f"{path} has a sidecar {name} already: --as NAME gives this one another name", exits.NO
+        )
+
+
 def _table(template: str, path: str, name: str, given: tuple[str, ...]) -> str:
     folder = os.path.dirname(os.path.abspath(path))
-    found = find(Templates(folder, os.environ, os.geteuid()), template)
+    found = find(templates_at(folder), template)
     values = {}
     for pair in given:
         key, equals, text = pair.partition("=")
@@ -88,4 +109,7 @@ def _write(path: str, text: str) -> None:
                 os.fchown(descriptor, about.st_uid, about.st_gid)
         os.replace(fresh, real)
     except OSError as error:
+        if not isinstance(error, FileExistsError):
+            with suppress(FileNotFoundError):
+                os.unlink(fresh)
         fail(f"cannot write {path}: {error.strerror}", exits.CANNOT_CREATE)

@@ -52,6 +52,34 @@ def complete_signals(ctx: click.Context, param: click.Parameter, incomplete: str
     return [CompletionItem(form) for form in found if form]
 
 
+def complete_templates(ctx: click.Context, param: click.Parameter, incomplete: str) -> Proposals:
+    """Those of sidecars, and what each is."""
+    with _quiet():
+        from pairvisor.cli.sidecars import find, templates_here  # noqa: PLC0415
+
+        templates = templates_here()
+        names = [name for name in templates.names() if name.startswith(incomplete)]
+        return [CompletionItem(name, help=find(templates, name).template.summary) for name in names]
+    return []
+
+
+def complete_parameters(ctx: click.Context, param: click.Parameter, incomplete: str) -> Proposals:
+    """Those that the template has, without those that stand there already."""
+    there = {pair.partition("=")[0] for pair in ctx.params.get(param.name or "") or ()}
+    with _quiet():
+        from pairvisor.cli.sidecars import find, templates_here  # noqa: PLC0415
+
+        # An option without its value ends click's parsing: what stood before is left in args.
+        template = ctx.params.get("template") or ctx.args[0]
+        parameters = find(templates_here(), template).template.parameters
+        return [
+            CompletionItem(f"{name}=", help=parameter.description)
+            for name, parameter in parameters.items()
+            if name.startswith(incomplete) and name not in there
+        ]
+    return []
+
+
 def complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> Proposals:
     """The shell knows them best."""
     return [CompletionItem(incomplete, type="file")]

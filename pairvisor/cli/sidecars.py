@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from pairvisor.cli import documents, exits, options
+from pairvisor.cli.completing import complete_templates
 from pairvisor.cli.exits import fail
 from pairvisor.cli.nearest import folder_above
 from pairvisor.cli.screen import Screen
@@ -47,7 +48,7 @@ class Sidecar(msgspec.Struct, frozen=True):
     parameters: dict[str, Parameter]
 
 
-@click.group("sidecars", invoke_without_command=True)
+@click.group("sidecars", invoke_without_command=True, subcommand_metavar="[show NAME]")
 @options.as_json
 @click.pass_context
 def command(context: click.Context, *, as_json: bool) -> None:
@@ -58,7 +59,7 @@ def command(context: click.Context, *, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    templates = _templates()
+    templates = templates_here()
     found, problems = [], []
     for name in templates.names():
         try:
@@ -77,19 +78,19 @@ def command(context: click.Context, *, as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_templates)
 @options.as_json
 def show(name: str, *, as_json: bool) -> None:
     """Say what a sidecar template takes, and how a manifest uses it."""
     try:
-        found = find(_templates(), name)
+        found = find(templates_here(), name)
     except ManifestError as error:
         fail("\n".join(map(str, error.problems)), exits.BAD_MANIFEST)
     (described,) = _described([found])
     if as_json:
         documents.show(described)
         return
-    click.echo(f"{name}: {described.summary} ({described.file})")
+    click.echo(f"{name}: {described.summary}\nfrom {described.file}")
     click.echo(f"{described.program}: {_installed(described)}, by {described.install}\n")
     for each, parameter in described.parameters.items():
         click.echo(f"  {each} ({_kind(parameter)}): {parameter.description}")
@@ -103,12 +104,23 @@ def _show(sidecars: list[Sidecar]) -> None:
 
 
 def find(templates: Templates, name: str) -> Found:
-    """Raises ManifestError."""
+    """The template of this name. Raises ManifestError."""
     report = Report()
     found = templates.find(name, report)
     if found is None:
         raise ManifestError(report.problems(Origins([]).find))
     return found
+
+
+def templates_here() -> Templates:
+    """Those of the nearest manifest."""
+    here = os.getcwd()
+    return templates_at(folder_above(here) or here)
+
+
+def templates_at(folder: str) -> Templates:
+    """Those that a manifest in this folder can use."""
+    return Templates(folder, os.environ, os.geteuid())
 
 
 def example(found: Found) -> str:
@@ -128,14 +140,10 @@ def as_table(name: str, use: str, given: dict[str, Any]) -> str:
     return f"[sidecars.{name}]\nuse = {written(use)}\n{filled}"
 
 
-def _templates() -> Templates:
-    here = os.getcwd()
-    return Templates(folder_above(here) or here, os.environ, os.geteuid())
-
-
 def _described(found: list[Found]) -> list[Sidecar]:
     path = os.environ.get("PATH", os.defpath) + SYSTEM
     asked = [_ask(each, path) for each in found]
+    said = [_said(process) for process in asked]
     return [
         Sidecar(
             name=each.name,
@@ -143,12 +151,12 @@ def _described(found: list[Found]) -> list[Sidecar]:
             summary=each.template.summary,
             file=each.file,
             program=each.template.program,
-            installed=shutil.which(each.template.program, path=path) is not None,
-            version=_version(process),
+            installed=shutil.which(each.template.program, path=path) is not None and is_well,
+            version=version,
             install=each.template.install,
             parameters=each.template.parameters,
         )
-        for each, process in zip(found, asked, strict=True)
+        for each, (is_well, version) in zip(found, said, strict=True)
     ]
 
 
@@ -170,17 +178,18 @@ def _ask(found: Found, path: str) -> "subprocess.Popen[str] | None":
     return None
 
 
-def _version(process: "subprocess.Popen[str] | None") -> str | None:
+def _said(process: "subprocess.Popen[str] | None") -> tuple[bool, str | None]:
+    """Whether the program could be asked, and its version. One that says nothing is there, too."""
     if process is None:
-        return None
+        return True, None
     try:
         said, _ = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return None
-    match = re.search(r"\d+(?:\.\w+)+", said) if process.returncode == 0 else None
-    return match[0] if match else None
+        return True, None
+    match = re.search(r"\d+(?:\.\w+)+", said)
+    return process.returncode == 0, match[0] if match and process.returncode == 0 else None
 
 
 def _installed(sidecar: Sidecar) -> str:

@@ -21,6 +21,7 @@ COLUMNS = (
     Column("MEMORY", rank=4, is_number=True),
     Column("CONCERN", rank=8, least=12),
     Column("LAST END", rank=7, least=7),
+    Column("FROM", rank=9, least=12),
 )
 
 
@@ -105,6 +106,7 @@ def _row(member: MemberStatus, at: float) -> list[Cell]:
         Cell(size(member.memory) if lives and member.memory is not None else ""),
         Cell(member.concern),
         Cell(_last_end(member, at), short=end(member.exit) if member.exit else ""),
+        Cell("" if member.origin == "manifest" else member.origin),
     ]
 
 

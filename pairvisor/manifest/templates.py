@@ -51,7 +51,7 @@ class Templates:
     def expand(self, use: str, written: Mapping[str, Any], report: Report) -> Expanded | None:
         """What the template gives to the sidecar with this table. None where it can't be had, which
         is reported. Raises ManifestError."""
-        found = self.find(use, report)
+        found = self.find(use, report.at("use"))
         if found is None:
             report.at("command").excuse()  # the template would bring it
             return None
@@ -76,7 +76,7 @@ class Templates:
             for folder in self.folders:
                 if os.path.exists(file := f"{folder}/{name}.toml"):
                     return self._read(name, file, report)
-        report.at("use").error(_unknown(name, self.names()))
+        report.error(_unknown(name, self.names()))
         return None
 
     def names(self) -> list[str]:

@@ -162,7 +162,43 @@ LS = """\
     shop   running  yes     2h05m         1        3  /srv/shop/pairvisor.toml
 """
 
+SIDECARS = """\
+
+    $ pairvisor sidecars
+    NAME       CONCERN             INSTALLED      WHAT IT DOES
+    git-sync   configuration sync  2.39.5         Keeps a folder as a branch of a git repository is
+    mtail      metrics             not installed  Metrics from the lines of log files, by mtail
+"""
+
+SIDECARS_SHOW = """\
+
+    $ pairvisor sidecars show git-sync
+    git-sync: Keeps a folder as a branch of a git repository is
+    from /usr/lib/pairvisor/pairvisor/sidecars/git-sync.toml
+    git: 2.39.5, by apt-get install git
+
+      repository (text, required): its URL, or its folder
+      branch (text, "main"): the branch
+      interval (duration, "30s"): the time between looks
+      keep (integer, 3): how many earlier states stay
+
+    [sidecars.git-sync]
+    use = "git-sync"
+    with = { repository = "https://git.example/shop-config.git" }
+"""
+
+ADD = """\
+
+    $ pairvisor add git-sync --as config --with repository=https://git.example/shop-config.git
+    [sidecars.config]
+    use = "git-sync"
+    with = { repository = "https://git.example/shop-config.git" }
+"""
+
 MORE = {
+    "add": ADD,
+    "sidecars": SIDECARS,
+    "sidecars show": SIDECARS_SHOW,
     "up": FOREGROUND,
     "down": DOWN,
     "status": STATUS,
