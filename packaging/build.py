@@ -59,6 +59,12 @@ MANUALS = {
         "a group of processes with one fate",
         "`pairvisor.toml`, `/etc/pairvisor/`*NAME*`.toml`",
     ),
+    "sidecars.md": manpages.Page(
+        "pairvisor-sidecars",
+        7,
+        "sidecars from templates, and those that a platform brings",
+        "`/etc/pairvisor/sidecars/`*NAME*`.toml`, `/etc/pairvisor/inject.d/`*NAME*`.toml`",
+    ),
 }
 SEE = """
 ## Files
@@ -66,11 +72,13 @@ SEE = """
 | file | |
 | --- | --- |
 | `/etc/pairvisor/NAME.toml` | the manifest of the system's group NAME |
+| `/etc/pairvisor/sidecars/NAME.toml` | the system's templates of sidecars |
+| `/etc/pairvisor/inject.d/*.toml` | what comes into groups by their labels |
 | `~/.config/pairvisor/NAME.toml` | of a user's group, for the user's own unit |
 
 ## See also
 
-`pairvisor`(1), `pairvisor.toml`(5), `systemd.service`(5), `journalctl`(1)
+`pairvisor`(1), `pairvisor.toml`(5), `pairvisor-sidecars`(7), `systemd.service`(5), `journalctl`(1)
 """
 COPIED = {
     "packaging/launcher": ("usr/bin/pairvisor", 0o755),
@@ -180,7 +188,8 @@ class Builder:
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, tree / path)
             (tree / path).chmod(mode)
-        (tree / "etc/pairvisor").mkdir()
+        for folder in ("etc/pairvisor", "etc/pairvisor/inject.d", "etc/pairvisor/sidecars"):
+            (tree / folder).mkdir()
         for shell, path in COMPLETIONS.items():
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             (tree / path).write_text(self._completion(shell))

@@ -196,6 +196,7 @@ def _provide(claimed: Claimed, records: Records, handed: "Handover | None") -> P
     try:
         return provide(group, folders, records.contained)
     except ProvisionError as error:
+        guard.leave({})
         return fail(str(error), BAD_MANIFEST)
 
 

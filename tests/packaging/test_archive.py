@@ -60,7 +60,9 @@ def test_a_group_runs(archive: Path, tmp_path: Path) -> None:
     assert ran.returncode == 0
 
 
-@pytest.mark.parametrize("words", [["plan"], ["top", "--help"], ["schema"], ["doctor"]])
+@pytest.mark.parametrize(
+    "words", [["plan"], ["top", "--help"], ["schema"], ["doctor"], ["sidecars", "show", "stunnel"]]
+)
 def test_what_is_left_out_is_not_missed(archive: Path, tmp_path: Path, words: list[str]) -> None:
     (tmp_path / "pairvisor.toml").write_text(MANIFEST)
     ran = run(archive, tmp_path, *words)

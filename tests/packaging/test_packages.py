@@ -13,11 +13,12 @@ import pytest
 
 import pairvisor
 from pairvisor.cli.commands import COMMANDS
-from pairvisor.manifest import reference
+from pairvisor.manifest import reference, template
 from tests.packaging.built import ROOT, built, needs_tools
 
 pytestmark = [pytest.mark.slow, needs_tools, pytest.mark.timeout(300)]
-MANUALS = ("man1/pairvisor.1.gz", "man5/pairvisor.toml.5.gz")
+MANUALS = ("man1/pairvisor.1.gz", "man5/pairvisor.toml.5.gz", "man7/pairvisor-sidecars.7.gz")
+OF_SIDECARS = {template.Template, template.Parameter, template.Injection}
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +61,15 @@ def test_lintian_finds_nothing(dist: Path) -> None:
 
 
 def test_the_manual_pages_name_each_command_and_key(tree: Path) -> None:
-    first, second = (gzip.decompress((tree / "usr/share/man" / m).read_bytes()) for m in MANUALS)
+    first, second, third = (
+        gzip.decompress((tree / "usr/share/man" / page).read_bytes()) for page in MANUALS
+    )
     for name in COMMANDS:
         assert f".SS \\fBpairvisor {name}\\fR\n".encode() in first
-    for keys in reference.KEYS.values():
+    for table, keys in reference.KEYS.items():
         for key in keys:
-            assert f".TP\n\\fB{key}\\fR\n".encode() in second
+            page = third if table in OF_SIDECARS else second
+            assert f".TP\n\\fB{key}\\fR\n".encode() in page
 
 
 @pytest.mark.skipif(not shutil.which("man"), reason="man is missing")
