@@ -72,8 +72,14 @@ def take_away_leftovers(runtime: Path) -> None:
 
 
 def is_staged(pid: int) -> bool:
-    """Whether it is in a stage before its program yet: the last one's words are in all of them."""
-    return stages.LAST.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    """Whether it is in a stage before its program yet: the last one's words are in all of them.
+
+    One that is gone never comes to its program.
+    """
+    try:
+        return stages.LAST.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True
 
 
 class Up:

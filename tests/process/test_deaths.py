@@ -86,7 +86,8 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path, moment: st
                 os.kill(int(children.split()[0]), signal.SIGKILL)
                 gone(group.guard, within=10)
                 assert not held.is_held
-                assert group.wait() == 137
+                # Where it had been quicker, it was over, and not killed.
+                assert group.wait() == 137 or "stopped, as asked, after" in group.said
         with up(tmp_path, busy_group(held)) as group:
             group.read_until("group test is ready")
 
