@@ -153,10 +153,10 @@ def _put_in(form: str | None, values: Mapping[str, str]) -> str:
 def _counted(parameter: Parameter, value: Any) -> dict[str, Value]:
     if parameter.type == "duration":
         seconds = float(Duration.parse(value))
-        return {"seconds": Value(f"{seconds:g}", seconds)}
+        return {"seconds": _plain(f"{seconds:g}")}
     if parameter.type == "size":
         count = int(Size.parse(value))
-        return {"bytes": Value(str(count), count)}
+        return {"bytes": _plain(str(count))}
     return {}
 
 

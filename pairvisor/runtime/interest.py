@@ -77,6 +77,8 @@ class Interest:
             files = {manifest, *(part.file for part in group.parts)}
             self._manifests = files | {os.path.realpath(file) for file in files}
             reloading += [*restarting, (MANIFEST, as_glob(drop_ins_of(manifest)) + "/*.toml")]
+        volumes = (volume.path for volume in group.volumes.values())
+        self._tops = [os.path.dirname(manifest), group.places.run, *volumes]
         self._globs = [_glob(concern, glob) for concern, glob in reloading]
         self._on_the_way = {p for glob in self._globs for p in self._way_to(glob.fixed)}
 
@@ -117,9 +119,10 @@ class Interest:
         return sorted(path for path in wanted if not os.path.lexists(path))
 
     def _way_to(self, path: str) -> list[str]:
-        """The folders down to a path, and itself: from the manifest's, or else from the root."""
-        top = os.path.dirname(self.manifest)
-        return [*reversed(list(_upwards(path, top if lies_in(top, path) else "/")))]
+        """The folders down to a path, and itself: from the manifest's, or one that is the group's
+        own, or else from the root."""
+        top = next((top for top in self._tops if lies_in(top, path)), "/")
+        return [*reversed(list(_upwards(path, top)))]
 
 
 def _glob(concern: Concern, glob: str) -> _Glob:
@@ -136,9 +139,15 @@ def _upwards(path: str, top: str) -> Iterator[str]:
 
 
 def _nearest(folders: list[str]) -> list[str]:
-    """Of the folders down to some path, those whose changes tell that it comes or goes."""
+    """Of the folders down to some path, those whose changes tell that it comes or goes.
+
+    Elsewhere in the machine's tree much happens that is none of our business. A link that is put in
+    another's place is seen there, too, a folder is not.
+    """
     there = [folder for folder in folders if os.path.isdir(folder)]
-    return there if folders[:1] != ["/"] else there[-1:]
+    if folders[:1] != ["/"]:
+        return there
+    return [*map(os.path.dirname, filter(os.path.islink, there)), *there[-1:]]
 
 
 def is_temporary(path: str) -> bool:

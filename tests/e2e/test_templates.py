@@ -1,15 +1,20 @@
 """Shipped templates in small groups: real programs, and a client that sees what each is for."""
 
+import gzip
 import http.client
+import json
 import re
 import socket
 import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -252,4 +257,180 @@ def figures(run: Run, port: int, primary: str, table: str, wanted: str) -> None:
         ready(group)
         url = f"http://127.0.0.1:{port}/metrics"
         eventually(lambda: re.search(wanted, get(url), re.MULTILINE))
+        assert group.stop() == 0
+
+
+@contextmanager
+def program(*words: str, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """One that runs beside the group, quietly."""
+    env, nowhere = {"PATH": f"{PROGRAMS}:/usr/sbin"}, subprocess.DEVNULL
+    process = subprocess.Popen(words, cwd=folder, env=env, stdout=nowhere, stderr=nowhere)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@needs("prometheus")
+def test_figures_reach_a_store_that_comes_later(tmp_path: Path, run: Run, port: int) -> None:
+    (own,) = free_ports(1)
+    (tmp_path / "store.yml").write_text("{}")
+    store = ["prometheus", "--config.file=store.yml", "--storage.tsdb.path=store"]
+    store += [f"--web.listen-address=127.0.0.1:{own}", "--web.enable-remote-write-receiver"]
+    table = sidecar(
+        "prometheus-agent",
+        listen=str(port),
+        targets=[f"127.0.0.1:{port}"],
+        remote=f"http://127.0.0.1:{own}/api/v1/write",
+        store="${volume}/waiting",
+        interval="1s",
+    )
+    with run(IDLE + table) as group:
+        ready(group)
+        scraped = "prometheus_target_scrapes_sample_out_of_order_total"
+        eventually(lambda: scraped in get(f"http://127.0.0.1:{port}/metrics"))
+        with program(*store, folder=tmp_path):
+            query = f"http://127.0.0.1:{own}/api/v1/query?query=up"
+            eventually(lambda: '"job":"test"' in get(query), within=60)
+            assert group.stop() == 0
+
+
+@needs("syslog-ng")
+def test_lines_reach_a_receiver_that_comes_later(tmp_path: Path, run: Run, port: int) -> None:
+    primary = """
+    [primary]
+    command = ["sh", "-c", "i=0; while :; do i=$((i + 1)); echo line $i; sleep 0.05; done"]
+    """
+    table = sidecar("syslog-ng", receiver=f"127.0.0.1:{port}", buffer="waiting")
+    with run(primary + table) as group:
+        ready(group)
+        group.read_until("line 5$")
+        with socket.create_server(("127.0.0.1", port)) as receiver:
+            client, _ = receiver.accept()
+            with client, client.makefile() as lines:
+                assert [lines.readline() for _ in range(3)] == ["line 1\n", "line 2\n", "line 3\n"]
+                assert group.stop() == 0
+
+
+SPAN = {
+    "traceId": "5b8efff798038103d269b633813fc60c",
+    "spanId": "eee19b7ec3c1b174",
+    "name": "checkout",
+    "kind": 2,
+    "startTimeUnixNano": "1544712660000000000",
+    "endTimeUnixNano": "1544712661000000000",
+}
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes what comes."""
+
+    bodies: ClassVar[list[bytes]] = []
+
+    def do_POST(self) -> None:
+        self.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.skipif(find_spec("rotel") is None, reason="needs rotel: pip install rotel")
+def test_spans_reach_a_store_that_comes_later(run: Run, port: int) -> None:
+    grpc, http = free_ports(2)
+    table = sidecar("rotel", store=f"http://127.0.0.1:{port}", http=str(http), grpc=str(grpc))
+    with run(IDLE + table) as group:
+        ready(group)
+        spans = {"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}]}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{http}/v1/traces",
+            json.dumps(spans).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
+        with HTTPServer(("127.0.0.1", port), Collector) as store:
+            store.timeout = 20
+            while not Collector.bodies:
+                store.handle_request()
+        assert b"checkout" in gzip.decompress(Collector.bodies[0])
+        assert group.stop() == 0
+
+
+def told(path: str) -> str:
+    """A primary that says what is in this file of its sidecar's, and again when that changes."""
+    script = f"trap 'cat {path}' HUP; cat {path}; while :; do sleep 0.05; done"
+    return f"""
+    [primary]
+    command = ["sh", "-c", "{script}"]
+    reload = {{ signal = "SIGHUP", on_change = ["{path}"] }}
+    """
+
+
+def commit(repository: Path, said: str) -> None:
+    (repository / "config.txt").write_text(f"{said}\n")
+    git = ["git", "-c", "user.name=Shop", "-c", "user.email=shop@shop.example"]
+    subprocess.run([*git, "add", "."], cwd=repository, check=True)
+    subprocess.run([*git, "commit", "-qm", said], cwd=repository, check=True)
+
+
+@needs("git")
+def test_a_commit_changes_what_the_primary_reads(tmp_path: Path, run: Run) -> None:
+    repository = tmp_path / "repository"
+    subprocess.run(["git", "init", "-qb", "main", repository], check=True)
+    commit(repository, "one")
+    table = sidecar("git-sync", repository=str(repository), interval="100ms")
+    with run(told("${volume}/side/current/config.txt") + table) as group:
+        group.read_all(r"primary +\| one$", "^pairvisor +. group test is ready")
+        commit(repository, "two")
+        group.read_until(r"primary +\| two$")
+        repository.rename(tmp_path / "elsewhere")
+        group.read_until(r"side +\| fatal")
+        (tmp_path / "elsewhere").rename(repository)
+        commit(repository, "three")
+        group.read_until(r"primary +\| three$")
+        assert group.stop() == 0
+
+
+@needs("etcd", "etcdctl")
+def test_a_key_changes_what_the_primary_reads(tmp_path: Path, run: Run, port: int) -> None:
+    (peers,) = free_ports(1)
+    here, there = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peers}"
+    etcd = ["etcd", "--data-dir", "etcd", "--listen-client-urls", here, "--listen-peer-urls", there]
+    etcd += ["--advertise-client-urls", here, "--initial-advertise-peer-urls", there]
+    etcd += ["--initial-cluster", f"default={there}"]
+
+    def put(value: str) -> None:
+        command = ["etcdctl", "--endpoints", here, "put", "/shop/config", value]
+        env = {"PATH": PROGRAMS, "ETCDCTL_API": "3"}
+        subprocess.run(command, env=env, check=True, capture_output=True)
+
+    endpoint = f"127.0.0.1:{port}"
+    table = sidecar("etcd-sync", endpoints=[endpoint], key="/shop/config", file="config.txt")
+    with run(told("${volume}/side/config.txt") + table) as group:
+        with program(*etcd, folder=tmp_path):
+            eventually(lambda: '"health":"true"' in get(f"{here}/health"))
+            put("one")
+            group.read_all(r"primary +\| one$", "^pairvisor +. group test is ready")
+            put("two")
+            group.read_until(r"primary +\| two$")
+        with program(*etcd, folder=tmp_path):
+            eventually(lambda: '"health":"true"' in get(f"{here}/health"))
+            put("three")
+            group.read_until(r"primary +\| three$", within=60)
+            assert group.stop() == 0
+
+
+@needs("lsyncd")
+def test_a_folder_changes_what_the_primary_reads(tmp_path: Path, run: Run) -> None:
+    source = tmp_path / "shared"
+    source.mkdir()
+    (source / "config.txt").write_text("one\n")
+    table = sidecar("lsyncd", source=str(source))
+    with run(told("${volume}/side/config.txt") + table) as group:
+        group.read_all(r"primary +\| one$", "^pairvisor +. group test is ready")
+        (source / "config.txt").write_text("another\n")
+        group.read_until(r"primary +\| another$")
         assert group.stop() == 0

@@ -169,12 +169,21 @@ def test_a_change_lets_a_member_reload(tmp_path: Path) -> None:
         assert "told" not in group.said
 
 
-def test_a_change_of_a_link_is_one_of_what_is_behind_it(tmp_path: Path) -> None:
-    text = CHANGING.replace("config/*.json", "config/current/*.json")
-    with up(tmp_path, text) as group:
+@pytest.mark.parametrize("glob", ["*.json", "x.json"])
+@pytest.mark.parametrize("where", ["volume", "elsewhere"])
+def test_a_change_of_a_link_is_one_of_what_is_behind_it(
+    tmp_path: Path, glob: str, where: str
+) -> None:
+    """Wherever that is: in the group's own folder, which is seldom below the manifest's, or not."""
+    own, run = tmp_path / "own", tmp_path / "run"
+    own.mkdir()
+    run.mkdir(mode=0o700)
+    folder = "${volume}" if where == "volume" else str(tmp_path)
+    text = CHANGING.replace("${volume}/config/*.json", f"{folder}/config/current/{glob}")
+    with up(own, text, XDG_RUNTIME_DIR=str(run)) as group:
         group.read_until("group test is ready")
-        config = group.run / "volume/config"
-        for number in (1, 2):
+        config = (group.run / "volume" if where == "volume" else tmp_path) / "config"
+        for number in (1, 2, 3, 4):
             (config / f"v{number}").mkdir(parents=True)
             (config / f"v{number}/x.json").write_text("{}")
             (config / "link").symlink_to(f"v{number}")
