@@ -5,7 +5,7 @@ from pairvisor.manifest.group import Group
 from pairvisor.runtime.control import Control
 from pairvisor.runtime.interest import Concern, Interest
 from pairvisor.runtime.supervisor import Supervisor
-from pairvisor.runtime.watch import Listener, Watch
+from pairvisor.runtime.watch import Listener, Seen, Watch
 
 PATIENCE = 5.0  # seconds; a disk that does not answer holds up the group's start no longer
 
@@ -34,10 +34,10 @@ class Watching:
     def stop(self) -> None:
         self._watch.stop()
 
-    def _changed(self, concern: Concern, file: str) -> None:
-        if self._control.file_changed(concern, file):
+    def _changed(self, concern: Concern, seen: Seen) -> None:
+        if self._control.file_changed(concern, seen.file, seen.at):
             what = "reloads" if concern.reloads else "restarts"
-            self._say(f"{file} has changed: {concern.member} {what}")
+            self._say(f"{seen.file} has changed: {concern.member} {what}")
 
     def _troubled(self, troubles: list[str]) -> None:
         """Each is said once; all of them come whenever one is new."""

@@ -19,7 +19,7 @@ from pairvisor.core.events import (
     StartRequested,
     StopRequested,
 )
-from pairvisor.core.state import GroupPhase, Phase
+from pairvisor.core.state import GroupPhase, MemberState, Phase
 from pairvisor.manifest import signals
 from pairvisor.manifest.group import Group
 from pairvisor.record import model, why
@@ -73,6 +73,7 @@ class Control:
         self._followers = 0
         self.is_over = False  # nothing more will happen
         self.bell = Bell()
+        self._to_reload: set[str] = set()  # members, once they are ready
         self.executions = Executions(supervisor.children)
         self._reloading = Reloading(supervisor, self._check_alive)
         supervisor.on_exit = self.executions.end
@@ -227,10 +228,12 @@ class Control:
             raise CannotNowError(str(error)) from None
         return model.Answer(text="the supervisor is replaced", event=request)
 
-    def file_changed(self, concern: Concern, file: str) -> bool:
-        """One that the member watches: it restarts, or reloads; whether it does, as it still can.
+    def file_changed(self, concern: Concern, file: str, at: float) -> bool:
+        """One that the member watches, at that monotonic second or before: it restarts, or reloads;
+        whether it does, as it still can.
 
-        One that has not come to be ready may have read it or not, and may not know the signal yet.
+        One that was started since has read it. One that has not come to be ready may not know the
+        signal yet, so it reloads when it has.
         """
         state, name = self._supervisor.state, concern.member
         member = state.members.get(name)
@@ -238,13 +241,24 @@ class Control:
             return False
         if concern.reloads and member.phase not in (Phase.STARTING, Phase.RUNNING):
             return False  # it will read it when it starts
+        if at <= self._supervisor.started.get(name, 0.0):
+            return False
         request = self.records.file_changed(name, file)
-        how = member.spec.reload
-        if concern.reloads and how is not None and member.phase is Phase.RUNNING:
-            self._reloading.let_reload(member.spec, how)
-        else:
+        if not concern.reloads or member.spec.reload is None:
             self._supervisor.post(MemberRestartRequested(name, request))
+        elif name not in self._to_reload:
+            self._to_reload.add(name)
+            self._reloading.begin(self._reload_once_ready(name, member.run))
         return True
+
+    async def _reload_once_ready(self, name: str, run: int) -> None:
+        """In that run, if it comes to it."""
+        state = self._supervisor.state
+        while (member := state.members.get(name)) and _starts(member, run):
+            await self.bell.wait()
+        self._to_reload.discard(name)
+        if member and member.run == run and member.phase is Phase.RUNNING and member.spec.reload:
+            self._reloading.let_reload(member.spec, member.spec.reload)
 
     async def execute(self, asked: Asked, sent: Sequence[int]) -> model.Executed:
         """Run a command as a member runs, with these descriptors, to its end."""
@@ -253,3 +267,7 @@ class Control:
         return await self.executions.run(
             spec, asked.command, asked.env, sent, terminal=asked.terminal
         )
+
+
+def _starts(member: MemberState, run: int) -> bool:
+    return member.run == run and member.phase is Phase.STARTING

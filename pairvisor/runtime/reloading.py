@@ -128,13 +128,14 @@ class Reloading:
         if how.signal is not None:
             self._supervisor.children.signal(member.name, how.signal)
         else:
-            self._begin(self._tell_by(member, how.command))
+            self.begin(self._tell_by(member, how.command))
 
     def let_reload(self, member: Member, how: Reload) -> None:
         """Files that it reads have changed: it is told, where its own check takes them."""
-        self._begin(self._check_and_tell(member, how))
+        self.begin(self._check_and_tell(member, how))
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def begin(self, work: Coroutine[None, None, None]) -> None:
+        """Do that meanwhile; what is wrong with it is a fault of ours."""
         task = self._supervisor.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

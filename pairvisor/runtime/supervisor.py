@@ -136,6 +136,7 @@ class Supervisor:
         self._reexec: Reexec | None = None
         self.handed: Handover | None = None  # by the program that was this process's before
         self.clock = Clock()
+        self.started: dict[str, float] = {}  # when members were last started, in monotonic seconds
         self._oom = Oom()
         self._events: deque[Event] = deque()
         self._is_working = False
@@ -323,6 +324,7 @@ class Supervisor:
             self.post(Spawned(member.name, effect.run))
 
     def _start(self, member: Member, run: int, methods: set[Method]) -> None:
+        self.started[member.name] = monotonic()
         env = {**member.env, "PAIRVISOR_RESTARTS": str(run - 1)}
         watch = None
         if self._tasks is not None and Method.NOTIFY in methods:

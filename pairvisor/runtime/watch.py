@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from queue import SimpleQueue
+from time import monotonic
+from typing import NamedTuple
 
 from msgspec import Struct
 from watchdog import events
@@ -32,10 +34,17 @@ QUIET = 0.2  # seconds without a further change after which a burst is over
 NOTHING = ""  # has changed, as far as is known: only look
 
 
+class Seen(NamedTuple):
+    """A file that has changed, in monotonic seconds not later than this."""
+
+    file: str
+    at: float
+
+
 class Listener(Struct, frozen=True):
     """Who is told, on the loop's thread."""
 
-    changed: Callable[[Concern, str], None]  # and the file that changed last
+    changed: Callable[[Concern, Seen], None]  # and the file that changed last
     manifest_changed: Callable[[], None]
     # What can't be watched, a sentence each, whenever that is other than before; empty: all is.
     troubled: Callable[[list[str]], None]
@@ -48,7 +57,7 @@ class Bursts:
     def __init__(
         self,
         call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
-        tell: Callable[[Concern, str], None],
+        tell: Callable[[Concern, Seen], None],
         quiet: float,
     ) -> None:
         self._call_later = call_later
@@ -56,12 +65,12 @@ class Bursts:
         self._quiet = quiet
         self._timers: dict[Concern, asyncio.TimerHandle] = {}
 
-    def note(self, kind: Concern, what: str) -> None:
+    def note(self, kind: Concern, what: Seen) -> None:
         if timer := self._timers.get(kind):
             timer.cancel()
         self._timers[kind] = self._call_later(self._quiet, partial(self._is_quiet, kind, what))
 
-    def _is_quiet(self, kind: Concern, what: str) -> None:
+    def _is_quiet(self, kind: Concern, what: Seen) -> None:
         del self._timers[kind]
         self._tell(kind, what)
 
@@ -83,7 +92,7 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._bursts = Bursts(self._loop.call_later, self._tell, quiet)
         self._interest = interest
-        self._seen: deque[tuple[Concern, str]] = deque()
+        self._seen: deque[tuple[Concern, Seen]] = deque()
         self._is_called = False
         self._is_over = False
         self._orders: SimpleQueue[str | None] = SimpleQueue()
@@ -124,11 +133,11 @@ class Watch:
         self._worker.join(within)
         return not self._worker.is_alive()
 
-    def _tell(self, whom: Concern, file: str) -> None:
+    def _tell(self, whom: Concern, what: Seen) -> None:
         if whom == MANIFEST:
             self._listener.manifest_changed()
         else:
-            self._listener.changed(whom, file)
+            self._listener.changed(whom, what)
 
     def _take_seen(self) -> None:
         self._is_called = False
@@ -155,7 +164,7 @@ class Watch:
                 self._saw(interest.concerned_below(path), path)
 
     def _saw(self, concerned: set[Concern], path: str) -> None:
-        self._seen.extend((whom, path) for whom in concerned)
+        self._seen.extend((whom, Seen(path, monotonic())) for whom in concerned)
         if concerned and not self._is_called:
             self._is_called = True
             self._call(self._take_seen)

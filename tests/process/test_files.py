@@ -192,6 +192,40 @@ def test_a_change_of_a_link_is_one_of_what_is_behind_it(
         assert group.stop() == 0
 
 
+def test_what_a_member_was_started_with_is_no_change(tmp_path: Path) -> None:
+    """The init takes a second more: a change is seen some milliseconds after it was made."""
+    text = (
+        CHANGING
+        + """
+    [init.config]
+    command = ["sh", "-c", "mkdir ${volume}/config; echo 1 > ${volume}/config/x.json; sleep 1"]
+    """
+    )
+    with up(tmp_path, text) as group:
+        group.read_until("group test is ready")
+        side = group.main("side")
+        (tmp_path / "side.conf").write_text("x")  # it is told in the order of the changes
+        eventually(lambda: group.main("side") != side)
+        assert [event["member"] for event in events(group, "file-changed")] == ["side"]
+        assert group.stop() == 0
+
+
+def test_who_is_starting_reloads_once_it_is_ready(tmp_path: Path) -> None:
+    text = CHANGING.replace("echo up", "until test -e ${volume}/go; do sleep 0.05; done; echo up")
+    with up(tmp_path, text) as group:
+        group.read_until("group test starts")
+        config = group.run / "volume/config"
+        pid = group.main("primary")
+        config.mkdir()
+        (config / "x.json").write_text("{}")
+        group.read_until(r"x.json has changed: primary reloads")
+        (group.run / "volume/go").touch()
+        group.read_until(r"primary +\| up")
+        group.read_until(r"primary +\| told")
+        assert group.main("primary") == pid
+        assert group.stop() == 0
+
+
 def test_a_change_restarts_who_has_no_other_reload(tmp_path: Path) -> None:
     with up(tmp_path, CHANGING) as group:
         group.read_until("group test is ready")

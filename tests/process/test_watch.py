@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pairvisor.runtime.interest import Concern
-from pairvisor.runtime.watch import Bursts
+from pairvisor.runtime.watch import Bursts, Seen
 from tests.process.watching import Watching, watching
 from tests.support import eventually
 
@@ -407,21 +407,21 @@ class Timers:
 
 
 def test_a_burst_is_one_change() -> None:
-    clock, told = Timers(), list[tuple[Concern, str]]()
+    clock, told = Timers(), list[tuple[Concern, Seen]]()
     a, b = Concern("a"), Concern("b")
     bursts = Bursts(clock.call_later, lambda *what: told.append(what), 0.2)
     for tenth in range(10):
         clock.pass_to(tenth / 10)
-        bursts.note(a, f"file {tenth}")
-    bursts.note(b, "other")
+        bursts.note(a, Seen(f"file {tenth}", tenth))
+    bursts.note(b, Seen("other", 1))
     clock.pass_to(1.0)
     assert told == []
     clock.pass_to(1.1)
-    assert told == [(a, "file 9"), (b, "other")]
-    bursts.note(a, "again")
+    assert told == [(a, ("file 9", 9)), (b, ("other", 1))]
+    bursts.note(a, Seen("again", 2))
     clock.pass_to(2.0)
-    assert told[2:] == [(a, "again")]
-    bursts.note(a, "too late")
+    assert told[2:] == [(a, ("again", 2))]
+    bursts.note(a, Seen("too late", 3))
     bursts.forget()
     clock.pass_to(3.0)
     assert told[3:] == []

@@ -9,7 +9,7 @@ from pathlib import Path
 from pairvisor.manifest.group import Group
 from pairvisor.manifest.load import load
 from pairvisor.runtime.interest import Concern, Interest
-from pairvisor.runtime.watch import Listener, Watch
+from pairvisor.runtime.watch import Listener, Seen, Watch
 from tests.support import WITHIN
 
 ENVIRON = {"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": "/run/user/1000"}
@@ -43,8 +43,8 @@ class Watching:
         watch.start()
         return watch
 
-    def _changed(self, concern: Concern, file: str) -> None:
-        self.changes.append((concern.member, os.path.relpath(file, self.folder)))
+    def _changed(self, concern: Concern, seen: Seen) -> None:
+        self.changes.append((concern.member, os.path.relpath(seen.file, self.folder)))
         self._something.set()
 
     def _reload(self) -> None:
