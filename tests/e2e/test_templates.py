@@ -22,6 +22,7 @@ from tests.e2e.conftest import PROGRAMS, free_ports, needs
 from tests.process.test_control import ask
 from tests.support import Up, eventually, up
 
+pytestmark = pytest.mark.slow  # it is the programs that are tried, on one Python
 APPLICATION = """
 import os, socketserver, sys
 from http.server import BaseHTTPRequestHandler
